@@ -1,0 +1,1 @@
+"""How cookiecutter obeys copier.yml."""

@@ -1,0 +1,3 @@
+"""Say what to do next."""
+
+print({{ _message_after_copy | python }})
