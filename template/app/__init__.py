@@ -1,0 +1,3 @@
+"""The service."""
+
+API_PREFIX = "/api/v1"

@@ -1,0 +1,86 @@
+"""The settings that every service has, and what the settings of features are built on."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
+HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+
+class Environment(StrEnum):
+    """Where the service runs."""
+
+    LOCAL = "local"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+def is_deployed(info: ValidationInfo) -> bool:
+    """Whether the service faces the world; an unreadable ENVIRONMENT is taken to mean that."""
+    return info.data.get("environment") not in {Environment.LOCAL, Environment.TEST}
+
+
+def split_commas(value: object) -> object:
+    """Read `a, b` as a list of two; leave everything else to the field's type."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+def upper(value: object) -> object:
+    """Read `info` as `INFO`."""
+    return value.upper() if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(upper)
+]
+
+
+class ServiceSettings(BaseSettings):
+    """How the service is served.
+
+    `environment` stays the first field: the validators of all others, here and in the features'
+    settings, look it up with `is_deployed`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    environment: Environment = Environment.LOCAL
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1)
+    log_level: LogLevel = "INFO"
+    allowed_hosts: CommaSeparated = Field(default_factory=list)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1)
+    shutdown_timeout: int = Field(default=30, ge=1)
+    drain_seconds: int = Field(default=0, ge=0)
+    docs_enabled: bool = True
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def require_host_names(cls, hosts: list[str], info: ValidationInfo) -> list[str]:
+        """Refuse, once deployed, to answer under a name that nobody has listed."""
+        if not is_deployed(info):
+            return hosts or LOCAL_HOSTS
+        if not hosts:
+            raise ValueError("is missing: list the host names of the service, separated by commas")
+        if "*" in hosts:
+            raise ValueError(
+                "must not be *: list the host names, or a pattern such as *.example.com"
+            )
+        if not all(HOST_PATTERN.fullmatch(host) for host in hosts):
+            raise ValueError("must list host names only, without scheme, port or path")
+        return hosts

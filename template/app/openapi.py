@@ -1,0 +1,131 @@
+"""The description of the service, and its pages, which need no network."""
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic.json_schema import models_json_schema
+from secure import ContentSecurityPolicy
+
+from app.problems import Problem, problem_responses
+
+PROJECT: dict[str, str] = json.loads(
+    Path(__file__).with_name("project.json").read_text(encoding="utf-8")
+)
+OPENAPI_PATH = "/openapi.json"
+ASSETS_PATH = "/docs/assets"
+INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def document_problems(app: FastAPI) -> None:
+    """Describe every error as a problem, where FastAPI would describe its own form."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if Problem.__name__ not in schemas:
+            schemas.update(problem_schemas())
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    add_problems(path, operation)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def problem_schemas() -> dict[str, Any]:
+    """Give the JSON schemas of a problem and its parts by name."""
+    _, document = models_json_schema(
+        [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def add_problems(path: str, operation: dict[str, Any]) -> None:
+    """Document the problems that any such operation can meet."""
+    documented = operation["responses"]
+    statuses = {400, 500}
+    if "422" in documented:
+        statuses.add(422)
+    if "{" in path:
+        statuses.add(404)
+    if "requestBody" in operation:
+        statuses.add(413)
+    for status, response in problem_responses(*sorted(statuses)).items():
+        ours = str(status)
+        if ours not in documented or uses_default_form(documented[ours]):
+            documented[ours] = response
+    operation["responses"] = dict(sorted(documented.items()))
+
+
+def uses_default_form(response: dict[str, Any]) -> bool:
+    """Whether FastAPI has documented its own form of a validation error."""
+    return "HTTPValidationError" in json.dumps(response)
+
+
+def add_docs(app: FastAPI) -> None:
+    """Serve Swagger UI at /docs and ReDoc at /redoc, if the description is served at all."""
+    document_problems(app)
+    if app.openapi_url is None:
+        return
+
+    title = escape(app.title)
+
+    @app.get("/docs", include_in_schema=False)
+    async def swagger_ui(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "").rstrip("/")
+        return with_content_security_policy(
+            get_swagger_ui_html(
+                openapi_url=f"{root}{OPENAPI_PATH}",
+                title=title,
+                swagger_js_url=f"{root}{ASSETS_PATH}/swagger-ui-bundle.js",
+                swagger_css_url=f"{root}{ASSETS_PATH}/swagger-ui.css",
+                swagger_favicon_url=f"{root}{ASSETS_PATH}/favicon.png",
+            )
+        )
+
+    @app.get("/redoc", include_in_schema=False)
+    async def redoc(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "").rstrip("/")
+        return with_content_security_policy(
+            get_redoc_html(
+                openapi_url=f"{root}{OPENAPI_PATH}",
+                title=title,
+                redoc_js_url=f"{root}{ASSETS_PATH}/redoc.standalone.js",
+                redoc_favicon_url=f"{root}{ASSETS_PATH}/favicon.png",
+                with_google_fonts=False,
+            )
+        )
+
+    assets = StaticFiles(packages=[("fastapi_offline", "static")])
+    app.mount(ASSETS_PATH, assets, name="docs-assets")
+
+
+def with_content_security_policy(page: HTMLResponse) -> HTMLResponse:
+    """Allow the page its own files and inline scripts, and nothing from elsewhere."""
+    scripts = INLINE_SCRIPT.findall(bytes(page.body).decode())
+    hashes = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    policy = (
+        ContentSecurityPolicy()
+        .default_src("'none'")
+        .connect_src("'self'")
+        .frame_ancestors("'none'")
+        .img_src("'self'", "data:")
+        .script_src("'self'", *(f"'sha256-{digest}'" for digest in hashes))
+        .style_src("'self'", "'unsafe-inline'")
+        .worker_src("blob:")
+    )
+    page.headers[policy.header_name] = policy.header_value
+    return page

@@ -1,0 +1,142 @@
+"""Every error is a problem as RFC 9457 describes it: application/problem+json."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from http.client import responses
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class InvalidPart(BaseModel):
+    """One thing that is wrong, and where: in the request, or in the report of /readyz."""
+
+    detail: str
+    pointer: str
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str | None = None
+    errors: list[InvalidPart] | None = None
+
+
+class ProblemError(Exception):
+    """An error to tell the caller about; raise it, or a subclass with a name, anywhere."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[InvalidPart] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.title = title
+        self.headers = headers
+        self.errors = errors
+
+
+def problem_response(scope: Scope, error: ProblemError) -> Response:
+    """Write the error as a response to the request in scope."""
+    problem = Problem(
+        title=error.title or title_of(error.status),
+        status=error.status,
+        detail=error.detail,
+        instance=quote(scope["path"]),
+        request_id=scope.get("state", {}).get("request_id"),
+        errors=list(error.errors) or None,
+    )
+    response = Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=error.status,
+        headers=error.headers,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # Nobody reads the rest of the body, so the connection ends here (RFC 9110, 15.5.14).
+        response.headers["Connection"] = "close"
+    return response
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document problems of an operation: `@router.get(..., responses=problem_responses(409))`."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {PROBLEM_MEDIA_TYPE: dict(schema=schema)}
+    return {status: {"description": title_of(status), "content": content} for status in statuses}
+
+
+def title_of(status: int) -> str:
+    """Give the status its usual name."""
+    return responses.get(status, "Error")
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer with problems; what nobody foresaw is left to `UnexpectedErrors`."""
+    app.exception_handler(ProblemError)(handle_problem)
+    app.exception_handler(HTTPException)(handle_http_exception)
+    app.exception_handler(RequestValidationError)(handle_invalid_request)
+
+
+async def handle_problem(request: Request, error: ProblemError) -> Response:
+    """Answer with the problem that was raised."""
+    return problem_response(request.scope, error)
+
+
+async def handle_http_exception(request: Request, error: HTTPException) -> Response:
+    """Answer FastAPI's own errors with a problem; what is no error has no body."""
+    if error.status_code < 400:
+        return Response(status_code=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+    problem = ProblemError(error.status_code, str(error.detail), headers=headers)
+    return problem_response(request.scope, problem)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Collect the methods of all routes on the path; Starlette names those of one route alone."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
+
+
+async def handle_invalid_request(request: Request, error: RequestValidationError) -> Response:
+    """Point at each invalid part of the request, without repeating what was sent."""
+    errors = [
+        InvalidPart(detail=fault["msg"], pointer=pointer_to(fault)) for fault in error.errors()
+    ]
+    problem = ProblemError(422, "The request is not valid.", errors=errors)
+    return problem_response(request.scope, problem)
+
+
+def pointer_to(fault: Mapping[str, Any]) -> str:
+    """Write the place of a fault as a JSON pointer in a URI fragment (RFC 6901, section 6)."""
+    # FastAPI gives the offset of a syntax error, which is no member of the body.
+    location = fault["loc"][:1] if fault["type"] == "json_invalid" else fault["loc"]
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    return "#/" + "/".join(quote(step, safe="~") for step in steps)

@@ -1,0 +1,37 @@
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.testclient import TestClient
+
+from app.main import create_app
+from app.settings import Settings
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """The service, to which a test may add routes before it asks for the client."""
+    return create_app(Settings(environment="test"))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A client of the running service."""
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., TestClient]]:
+    """Start a service with routers and settings of the test's own, and give its client."""
+    with ExitStack() as stack:
+
+        def start(*routers: APIRouter, environment: str = "test", **settings: Any) -> TestClient:
+            app = create_app(Settings(environment=environment, **settings))
+            for router in routers:
+                app.include_router(router)
+            return stack.enter_context(TestClient(app, base_url="http://localhost"))
+
+        yield start

@@ -1,0 +1,69 @@
+import asyncio
+from time import perf_counter
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+
+async def pass_slowly() -> None:
+    await asyncio.sleep(0.2)
+
+
+async def hang() -> None:
+    await asyncio.sleep(60)
+
+
+async def fail() -> None:
+    raise ConnectionRefusedError
+
+
+def test_liveness_checks_nothing(app: FastAPI, client: TestClient) -> None:
+    app.state.readiness.checks["database"] = fail
+    response = client.get("/livez")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok"}
+
+
+def test_a_service_that_depends_on_nothing_is_ready(client: TestClient) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "checks": {}}
+
+
+def test_checks_run_side_by_side(app: FastAPI, client: TestClient) -> None:
+    app.state.readiness.checks = dict.fromkeys(["database", "redis", "search"], pass_slowly)
+    started = perf_counter()
+    response = client.get("/readyz")
+    assert perf_counter() - started < 0.5
+    assert response.json()["checks"] == {"database": "ok", "redis": "ok", "search": "ok"}
+
+
+def test_failing_and_slow_checks_are_named(app: FastAPI, client: TestClient) -> None:
+    app.state.readiness.time_limit = 0.3
+    app.state.readiness.checks = {"database": fail, "redis": hang, "search": pass_slowly}
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Retry-After"] == "5"
+    assert response.json()["errors"] == [
+        {"detail": "failed", "pointer": "#/checks/database"},
+        {"detail": "failed", "pointer": "#/checks/redis"},
+    ]
+
+
+def test_a_service_is_ready_again_when_its_check_passes_again(
+    app: FastAPI, client: TestClient
+) -> None:
+    app.state.readiness.checks["database"] = fail
+    assert client.get("/readyz").status_code == 503
+    app.state.readiness.checks["database"] = pass_slowly
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_draining_service_is_alive_but_not_ready(app: FastAPI, client: TestClient) -> None:
+    app.state.readiness.draining.set()
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "The service is shutting down."
+    assert response.headers["Retry-After"] == "5"
+    assert client.get("/livez").status_code == 200

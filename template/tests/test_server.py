@@ -1,0 +1,104 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+PROJECT_ROOT = Path(__file__).parent.parent
+PROGRAM = """
+import asyncio
+from app.__main__ import main
+from app.main import app
+
+@app.get("/slow")
+async def slow() -> str:
+    await asyncio.sleep(1)
+    return "done"
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+class Server:
+    """A service with a slow route, in processes of its own."""
+
+    def __init__(self, program: Path, **settings: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, str(program)],
+            env=os.environ | settings | {"PORT": str(port), "PYTHONPATH": str(PROJECT_ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 20
+        while not self.answers("/livez"):
+            assert self.process.poll() is None, "the server has stopped"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+
+    def answers(self, path: str) -> int | None:
+        """Give the status, or none when nobody listens."""
+        try:
+            return httpx2.get(self.address + path, timeout=10).status_code
+        except httpx2.TransportError:
+            return None
+
+    def log(self) -> list[dict[str, Any]]:
+        """Read the whole log of a server that stops."""
+        output, _ = self.process.communicate(timeout=20)
+        return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers, none of which outlives the test."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    servers: list[Server] = []
+
+    def start(**settings: str) -> Server:
+        servers.append(Server(program, **settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_finishes_what_is_in_flight(
+    start_server: Callable[..., Server], stop: signal.Signals
+) -> None:
+    server = start_server()
+    with ThreadPoolExecutor() as pool:
+        in_flight = pool.submit(server.answers, "/slow")
+        time.sleep(0.5)
+        server.process.send_signal(stop)
+        assert in_flight.result() == 200
+    log = server.log()
+    assert server.process.returncode == 0
+    assert {"app.middleware", "_granian"} <= {line["logger"] for line in log}
+
+
+def test_a_server_that_drains_is_not_ready_but_serves(start_server: Callable[..., Server]) -> None:
+    server = start_server(DRAIN_SECONDS="2", WORKERS="2")
+    assert server.answers("/readyz") == 200
+    server.process.terminate()
+    time.sleep(0.5)
+    assert [server.answers("/readyz") for _ in range(4)] == [503] * 4
+    assert server.answers("/slow") == 200
+    server.log()
+    assert server.process.returncode == 0
