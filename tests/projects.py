@@ -1,0 +1,104 @@
+"""Write projects with either engine, as a user would, and look at what was written."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import copier
+from cookiecutter.main import cookiecutter
+
+from tests.questions import REPOSITORY, Answers, default_answers
+
+ENGINES = ("copier", "cookiecutter")
+BIN = Path(sys.executable).parent
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; the caller judges the exit status."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def check(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    result = run(*command, cwd=cwd, **environment)
+    assert result.returncode == 0, f"{command} failed:\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def commit_all(repository: Path, message: str = "Work") -> None:
+    """Commit the whole folder, making it a repository if it is none."""
+    check("git", "init", "--quiet", cwd=repository)
+    check("git", "add", "--all", cwd=repository)
+    check(
+        *("git", "-c", "user.name=Test", "-c", "user.email=test@example.com"),
+        *("commit", "--quiet", "--allow-empty", "--message", message),
+        cwd=repository,
+    )
+
+
+def clone_template(folder: Path, tag: str = "v0.1.0") -> Path:
+    """Make a clean repository of this working tree, with a version tag, as users clone it."""
+    files = check(
+        *("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), cwd=REPOSITORY
+    )
+    for name in filter(None, files.split("\0")):
+        source, target = REPOSITORY / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+            target.chmod(stat.S_IMODE(source.stat().st_mode))
+    commit_all(folder, "Template")
+    check("git", "tag", tag, cwd=folder)
+    return folder
+
+
+def generate(engine: str, template: Path, parent: Path, answers: Answers) -> Path:
+    """Write one project below `parent` and return its folder."""
+    answers = {**default_answers(), **answers}
+    project = Path(parent, answers["project_slug"])
+    if engine == "copier":
+        copier.run_copy(
+            str(template), project, data=answers, defaults=True, quiet=True, vcs_ref="HEAD"
+        )
+    else:
+        cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(parent),
+            default_config=True,
+        )
+    return project
+
+
+def ask(
+    engine: str, template: Path, parent: Path, answers: Answers
+) -> subprocess.CompletedProcess[str]:
+    """Run an engine's own command, as a user types it, towards `parent / "service"`."""
+    pairs = [f"{name}={value}" for name, value in answers.items()]
+    if engine == "copier":
+        data = [word for pair in pairs for word in ("--data", pair)]
+        command = ["copier", "copy", "--defaults", *data, str(template), "service"]
+    else:
+        if "project_name" not in answers and "project_slug" not in answers:
+            pairs.append("project_slug=service")
+        command = ["cookiecutter", "--no-input", "--default-config", str(template), *pairs]
+    return run(BIN / command[0], *command[1:], cwd=parent)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Map each file below `folder`, by its relative path, to its mode and bytes; git's excepted."""
+    return {
+        str(path.relative_to(folder)): (stat.S_IMODE(path.stat().st_mode), path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".git" not in path.relative_to(folder).parts
+    }

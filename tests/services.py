@@ -1,0 +1,150 @@
+"""Install a generated project in an environment of its own, run it, and talk to it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from tests.projects import check, run
+
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "ALLOWED_HOSTS": "127.0.0.1,api.example.com",
+    "CORS_ORIGINS": "https://app.example.com",
+}
+"""What a service with every feature on needs to start in production."""
+
+OWN_ROUTER = '''"""A router of the owner's, as they would write it."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app import API_PREFIX
+
+router = APIRouter(prefix=f"{API_PREFIX}/notes", tags=["notes"])
+
+
+class Note(BaseModel):
+    """What someone wants to keep."""
+
+    text: str
+
+
+@router.post("", status_code=201)
+async def add_note(note: Note) -> Note:
+    """Give the note back."""
+    return note
+'''
+
+
+def interpreter(version: str) -> str:
+    """Find an installed Python of this version, or the one that runs the tests.
+
+    A user's uv downloads what is missing; the tests take what the machine has.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which(f"python{version}") or "", *pyenv.glob(f"{version}.*/bin/python")]
+    for candidate in map(str, candidates):
+        if candidate and run(candidate, "--version", cwd=Path.cwd()).returncode == 0:
+            return candidate
+    return sys.executable
+
+
+def use_environment(project: Path) -> dict[str, str]:
+    """Say with which Python uv works in this project."""
+    version = (project / ".python-version").read_text("utf-8").strip()
+    return {"UV_PYTHON": interpreter(version), "VIRTUAL_ENV": ""}
+
+
+def install(project: Path) -> None:
+    """Make the project's own environment from its own pyproject.toml."""
+    check("uv", "sync", "--quiet", cwd=project, **use_environment(project))
+
+
+def tool(project: Path, *command: str, **environment: str) -> str:
+    """Run a tool of the project's own environment, which must succeed."""
+    program = project / ".venv" / "bin" / command[0]
+    return check(program, *command[1:], cwd=project, **environment)
+
+
+def add_own_router(project: Path) -> None:
+    """Add a router of the owner's at the place that main.py marks for it."""
+    (project / "app" / "notes.py").write_text(OWN_ROUTER, "utf-8")
+    main = project / "app" / "main.py"
+    text = main.read_text("utf-8")
+    text = text.replace(
+        "    # your own routers below\n",
+        "    # your own routers below\n    app.include_router(notes.router)\n",
+    )
+    text = text.replace("from app.features", "from app import notes\nfrom app.features", 1)
+    main.write_text(text, "utf-8")
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def booted(project: Path, **environment: str) -> Iterator[Service]:
+    """Start the project's production command and wait until it answers."""
+    port = free_port()
+    log = project.parent / f"{project.name}-{port}.log"
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [project / ".venv" / "bin" / "python", "-m", "app"],
+            cwd=project,
+            env={**variables, "PORT": str(port), **PRODUCTION, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    service = Service(process, f"http://127.0.0.1:{port}", log)
+    try:
+        wait_until_it_answers(service)
+        yield service
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_until_it_answers(service: Service) -> None:
+    """Poll /livez for up to 30 seconds."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert service.process.poll() is None, service.log.read_text("utf-8")
+        try:
+            httpx2.get(f"{service.url}/livez", timeout=1)
+        except httpx2.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(service.log.read_text("utf-8"))

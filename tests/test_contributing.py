@@ -1,0 +1,96 @@
+"""The five steps of CONTRIBUTING.md add a feature that both engines write, and only when asked."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.projects import check, clone_template, generate, snapshot
+from tests.services import install, tool
+from tests.test_update import edit
+
+pytestmark = pytest.mark.slow
+
+FEATURE = '''"""Greet whoever asks."""
+
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/greetings", tags=["greeting"])
+
+
+@router.get("/{name}")
+async def greet(name: str) -> str:
+    """Say hello."""
+    return f"Hello, {name}"
+'''
+FEATURE_TEST = """from fastapi.testclient import TestClient
+
+
+def test_a_name_is_greeted(client: TestClient) -> None:
+    assert client.get("/api/v1/greetings/Ada").json() == "Hello, Ada"
+"""
+
+
+def on(block: str) -> str:
+    """Wrap a block in the feature's condition, at the block's own indentation."""
+    indent = block[: len(block) - len(block.lstrip())]
+    return f"{indent}# {{% if greeting %}}\n{block}{indent}# {{% endif %}}\n"
+
+
+def add_the_feature(repository: Path) -> None:
+    """Follow the five steps."""
+    template = repository / "template"
+    (template / "app" / "greeting.py").write_text(FEATURE, "utf-8")
+    (template / "tests" / "test_greeting.py").write_text(FEATURE_TEST, "utf-8")
+
+    questions = repository / "copier.yml"
+    question = "greeting:\n  type: bool\n  help: Does it greet?\n  default: false\n\n"
+    edit(questions, "ci:\n", f"{question}ci:\n")
+    paths = "".join(
+        f"  - \"{{{{ '{path}' if not greeting else '' }}}}\"\n"
+        for path in ("app/greeting.py", "tests/test_greeting.py")
+    )
+    edit(questions, "_exclude:\n", f"_exclude:\n{paths}")
+
+    features = template / "app" / "features.py"
+    imports = "    cors,\n    # {% endif %}\n"
+    edit(features, imports, imports + on("    greeting,\n"))
+    included = "    app.include_router(api)\n"
+    edit(features, included, on("    api.include_router(greeting.router)\n") + included)
+
+    for script in ("sync_cookiecutter.py", "sync_readme.py"):
+        check("python", f"scripts/{script}", cwd=repository)
+    check("git", "add", "--all", cwd=repository)
+    check(
+        "git",
+        *("-c", "user.name=T", "-c", "user.email=t@example.com"),
+        "commit",
+        "-qm",
+        "x",
+        cwd=repository,
+    )
+
+
+def test_the_five_steps_add_a_feature(tmp_path: Path) -> None:
+    repository = clone_template(tmp_path / "template")
+    plain = snapshot(generate("copier", repository, tmp_path / "before", {}))
+    add_the_feature(repository)
+
+    # the engine's own command: a process of its own reads this repository's hooks
+    for engine, arguments in {
+        "copier": ["copy", "--defaults", "--vcs-ref", "HEAD", "--data", "greeting=true"],
+        "cookiecutter": ["--no-input", "--default-config"],
+    }.items():
+        target = [str(tmp_path / engine / "my-service")] if engine == "copier" else ["greeting=yes"]
+        (tmp_path / engine).mkdir()
+        check(engine, *arguments, str(repository), *target, cwd=tmp_path / engine)
+    project = tmp_path / "copier" / "my-service"
+    assert snapshot(project) == snapshot(tmp_path / "cookiecutter" / "my-service")
+    install(project)
+    tool(project, "ruff", "check")
+    tool(project, "ruff", "format", "--check")
+    tool(project, "mypy")
+    tool(project, "pytest", "-q")
+
+    without = snapshot(generate("copier", repository, tmp_path / "after", {}))
+    del plain[".copier-answers.yml"], without[".copier-answers.yml"]
+    assert without == plain

@@ -1,0 +1,98 @@
+"""Both engines write the same bytes and the same file modes from the same answers."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.projects import check, generate, snapshot
+from tests.questions import CONFIG, QUESTIONS, REPOSITORY, Answers, covering_array, label
+
+TRIPLES = covering_array(3)
+
+
+@pytest.mark.parametrize("answers", [{}, *TRIPLES], ids=["defaults", *map(label, TRIPLES)])
+def test_both_engines_write_the_same_project(
+    template: Path, tmp_path: Path, answers: Answers
+) -> None:
+    first = generate("copier", template, tmp_path / "copier", answers)
+    second = generate("cookiecutter", template, tmp_path / "cookiecutter", answers)
+
+    written, expected = snapshot(second), snapshot(first)
+    assert written.keys() == expected.keys()
+    for name, (mode, content) in expected.items():
+        assert written[name] == (mode, content), name
+
+
+def test_the_answers_file_leads_copier_back_to_the_template(template: Path, tmp_path: Path) -> None:
+    for engine in ("copier", "cookiecutter"):
+        project = generate(engine, template, tmp_path / engine, {})
+        answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+        assert answers.pop("_src_path") == str(template)
+        assert answers.pop("_commit") == "v0.1.0"
+        assert answers.keys() == QUESTIONS.keys()
+
+
+def test_a_password_in_the_template_address_is_not_remembered(
+    template: Path, tmp_path: Path
+) -> None:
+    # git reads the address from its configuration, so that no network is needed
+    address = "https://user:secret@example.com/groundwork.git"  # pragma: allowlist secret
+    git = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{template}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+        "COOKIECUTTER_CONFIG": str(tmp_path / "rc"),
+    }
+    (tmp_path / "rc").write_text(json.dumps({"cookiecutters_dir": str(tmp_path / "clones")}))
+    check("copier", "copy", "--defaults", "--quiet", address, "first", cwd=tmp_path, **git)
+    check("cookiecutter", "--no-input", address, "project_slug=second", cwd=tmp_path, **git)
+
+    for name in ("first", "second"):
+        text = (tmp_path / name / ".copier-answers.yml").read_text("utf-8")
+        assert "secret" not in text
+        assert yaml.safe_load(text)["_src_path"] == "https://example.com/groundwork.git"
+
+
+def test_cookiecutter_json_follows_copier_yml() -> None:
+    check("python", "scripts/sync_cookiecutter.py", "--check", cwd=REPOSITORY)
+
+
+def test_both_engines_ask_the_same_questions_with_the_same_words() -> None:
+    config = json.loads((REPOSITORY / "cookiecutter.json").read_text("utf-8"))
+    prompts = config["__prompts__"]
+    assert [name for name in config if not name.startswith("_")] == list(QUESTIONS)
+    for name, question in QUESTIONS.items():
+        prompt = prompts[name]
+        words = prompt["__prompt__"] if isinstance(prompt, dict) else prompt
+        assert words == question["help"]
+        assert "[" not in words, "cookiecutter would read it as markup"
+        default = config[name][0] if isinstance(config[name], list) else config[name]
+        assert default == question["default"]
+        if isinstance(question.get("choices"), dict):
+            labels = {label: value for value, label in prompt.items() if value != "__prompt__"}
+            assert labels == question["choices"]
+
+
+def test_one_sided_paths_are_plain_and_exist() -> None:
+    patterns = [pattern for pattern in CONFIG["_exclude"] if "{{" in pattern]
+    assert patterns
+    for pattern in patterns:
+        path = pattern.split("'")[1]
+        assert not set("*?[!") & set(path)
+        assert (REPOSITORY / "template" / path).exists(), pattern
+
+
+def test_leftovers_of_work_in_place_reach_no_project(template: Path, tmp_path: Path) -> None:
+    leftovers = ("app/__pycache__/main.cpython-313.pyc", ".venv/pyvenv.cfg", ".env", "uv.lock")
+    for name in leftovers:
+        path = template / "template" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("left over")
+    try:
+        for engine in ("copier", "cookiecutter"):
+            project = generate(engine, template, tmp_path / engine, {})
+            assert not [name for name in leftovers if (project / name).exists()]
+    finally:
+        check("git", "clean", "-xdfq", cwd=template)

@@ -1,0 +1,216 @@
+"""Each generated service passes its own checks, runs as in production, and answers as promised."""
+
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.projects import BIN, check, commit_all, generate, run
+from tests.questions import REPOSITORY, Answers, covering_array, label
+from tests.services import (
+    PRODUCTION,
+    Service,
+    add_own_router,
+    booted,
+    free_port,
+    install,
+    tool,
+    use_environment,
+)
+
+pytestmark = pytest.mark.slow
+PROBLEM = "application/problem+json"
+PAIRS = covering_array(2)
+
+
+@pytest.mark.parametrize("answers", PAIRS, ids=map(label, PAIRS))
+def test_a_service_passes_its_own_checks_and_keeps_its_promises(
+    template: Path, tmp_path: Path, answers: Answers
+) -> None:
+    project = generate("copier", template, tmp_path, answers)
+    install(project)
+
+    tool(project, "ruff", "check")
+    tool(project, "ruff", "format", "--check")
+    tool(project, "mypy")
+    tool(project, "deptry", ".")
+    # the project's own configuration demands a coverage of 90 %
+    assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q")
+
+    add_own_router(project)
+    tool(project, "ruff", "check")
+    with booted(project) as service:
+        call(service, cors=answers["cors"])
+        fuzz(service, tmp_path)
+        assert service.stop() == 0
+    for line in service.log.read_text("utf-8").splitlines():
+        assert json.loads(line)["level"] in {"debug", "info", "warning"}, line
+
+
+def call(service: Service, *, cors: bool) -> None:
+    """Call a service as its clients and its platform do."""
+    with httpx2.Client(base_url=service.url) as client:
+        assert client.get("/livez").json() == {"status": "ok"}
+        assert client.get("/readyz").status_code == 200
+        assert client.get("/openapi.json").json()["paths"]["/api/v1/notes"]
+        for page in ("/docs", "/redoc"):
+            response = client.get(page)
+            assert response.status_code == 200
+            assert "://" not in response.text, "the page would load something from outside"
+        assert client.post("/api/v1/notes", json={"text": "Hello"}).status_code == 201
+
+        missing = client.get("/nowhere", headers={"X-Request-ID": "from-the-caller"})
+        expect_problem(missing, 404)
+        assert missing.headers["X-Request-ID"] == missing.json()["request_id"] == "from-the-caller"
+        expect_problem(client.put("/livez"), 405)
+        expect_problem(client.get("/docs", headers={"Host": "evil.example.com"}), 400)
+        invalid = client.post("/api/v1/notes", json={"text": 1})
+        expect_problem(invalid, 422)
+        assert invalid.json()["errors"][0]["pointer"] == "#/body/text"
+        expect_problem(client.post("/api/v1/notes", content=b"x" * 2_000_000), 413)
+        chunks = (b"x" * 100_000 for _ in range(20))
+        expect_problem(client.post("/api/v1/notes", content=chunks), 413)
+
+        preflight = client.options(
+            "/api/v1/notes",
+            headers={
+                "Origin": "https://app.example.com",
+                "Access-Control-Request-Method": "POST",
+            },
+        )
+        if cors:
+            assert preflight.status_code == 200
+            allowed = preflight.headers["Access-Control-Allow-Origin"]
+            assert allowed == "https://app.example.com"
+        else:
+            expect_problem(preflight, 405)
+            assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+def expect_problem(response: httpx2.Response, status: int) -> None:
+    """Expect a problem (RFC 9457) with the security headers that every response has."""
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == PROBLEM
+    assert response.json()["status"] == status
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "max-age" in response.headers["Strict-Transport-Security"]
+
+
+def fuzz(service: Service, folder: Path) -> None:
+    """Let schemathesis look for server errors and for answers that are not documented."""
+    check(
+        *(BIN / "schemathesis", "run", f"{service.url}/openapi.json"),
+        *("--checks", "all", "--max-examples", "50", "--no-color", "--seed", "1"),
+        cwd=folder,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an installed project with the default answers."""
+    project = generate("copier", template, tmp_path_factory.mktemp("default"), {})
+    install(project)
+    return project
+
+
+def test_unsafe_settings_stop_the_start_with_one_list_of_faults(project: Path) -> None:
+    result = run(
+        *(project / ".venv" / "bin" / "python", "-m", "app"),
+        cwd=project,
+        **{**PRODUCTION, "ALLOWED_HOSTS": "*", "PORT": "many", "CORS_ORIGINS": "app.example.com"},
+    )
+    assert result.returncode == 1
+    assert not result.stdout
+    assert "Traceback" not in result.stderr
+    for name in ("ALLOWED_HOSTS", "PORT", "CORS_ORIGINS"):
+        assert name in result.stderr
+    assert "many" not in result.stderr
+
+
+def test_a_stop_finishes_the_requests_in_flight(project: Path, tmp_path: Path) -> None:
+    router = '''"""A slow route."""
+
+import asyncio
+
+from fastapi import APIRouter
+
+router = APIRouter()
+
+
+@router.get("/slow")
+async def slow() -> str:
+    """Take a second."""
+    await asyncio.sleep(1)
+    return "done"
+'''
+    slow = tmp_path / "slow"
+    check("cp", "-r", str(project), str(slow), cwd=tmp_path)
+    add_own_router(slow)
+    (slow / "app" / "notes.py").write_text(router)
+    with booted(slow) as service:
+        answers: list[str] = []
+        client = threading.Thread(
+            target=lambda: answers.append(httpx2.get(f"{service.url}/slow", timeout=10).json())
+        )
+        client.start()
+        time.sleep(0.3)
+        assert service.stop(signal.SIGTERM) == 0
+        client.join()
+    assert answers == ["done"]
+
+
+def test_a_drain_turns_readiness_off_before_the_stop(project: Path) -> None:
+    with booted(project, DRAIN_SECONDS="2") as service:
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        expect_problem(httpx2.get(f"{service.url}/readyz"), 503)
+        assert httpx2.get(f"{service.url}/livez").status_code == 200
+        assert service.process.wait(timeout=15) == 0
+
+
+def test_several_workers_share_one_port_and_stop_together(project: Path) -> None:
+    with booted(project, WORKERS="2") as service:
+        for _ in range(20):
+            assert httpx2.get(f"{service.url}/livez").status_code == 200
+        assert service.stop(signal.SIGINT) == 0
+
+
+def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path) -> None:
+    project = generate("copier", template, tmp_path, {})
+    path = tmp_path / "bin"
+    path.mkdir()
+    for name in ("make", "sh", "bash", "cp", "grep", "sed", "expand", "git", "rm", "env"):
+        (path / name).symlink_to(check("which", name, cwd=tmp_path).strip())
+    python = use_environment(project)["UV_PYTHON"]
+    (path / "python3").symlink_to(python)
+    environment = {"PATH": str(path), "UV_PYTHON": python, "PORT": str(free_port())}
+
+    assert "run the service" in check("make", "help", cwd=project, **environment).lower()
+    check("make", "lint", cwd=project, **environment)
+    assert (project / ".uv" / "bin" / "uv").exists()
+    check("make", "format", cwd=project, **environment)
+    assert "passed" in check("make", "test", cwd=project, **environment)
+    check("make", ".env", cwd=project, **environment)
+    assert (project / ".env").read_bytes() == (project / ".env.example").read_bytes()
+
+
+def test_pre_commit_runs_clean(project: Path) -> None:
+    commit_all(project)
+    uv = str(Path(check("which", "uv", cwd=project).strip()).parent)
+    environment = {**use_environment(project), "PATH": f"{uv}:/usr/bin:/bin"}
+    tool(project, "pre-commit", "run", "--all-files", **environment)
+    assert not check("git", "status", "--porcelain", cwd=project)
+
+
+def test_the_living_template_passes_its_tests_in_place(project: Path) -> None:
+    tool(project, "ruff", "check", "--no-cache", str(REPOSITORY / "template"))
+    check(
+        *(project / ".venv" / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        cwd=REPOSITORY / "template",
+        PYTHONDONTWRITEBYTECODE="1",
+        COVERAGE_FILE=str(project / ".coverage.in-place"),
+    )
