@@ -1,0 +1,67 @@
+# Needs Python 3.11+, make and git; brings uv into .uv/ when the machine has none.
+UV := $(or $(shell command -v uv),$(CURDIR)/.uv/bin/uv)
+RUN := $(UV) run --quiet
+# the project that `make demo` writes and runs, and the one that lends template/ its environment
+DEMO := build/demo
+LIVING := build/living
+PORT := 8000
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+.PHONY: demo
+demo: | $(UV) ## Write a project with the default answers into build/demo and run it
+	rm -rf $(DEMO)
+	$(RUN) copier copy --defaults --quiet --vcs-ref HEAD . $(DEMO)
+	@echo "The service starts on http://127.0.0.1:$(PORT)/docs - stop it with Ctrl-C."
+	PATH="$(dir $(UV)):$$PATH" PORT=$(PORT) \
+	UV_PYTHON="$${UV_PYTHON:-$$(python3 -c 'import sys; print(sys.executable)')}" \
+	$(MAKE) --no-print-directory -C $(DEMO) run
+
+.PHONY: test
+test: | $(UV) ## Prove the template: every promise, from bad answers to running services
+	$(RUN) pytest -n 2 --dist worksteal
+
+.PHONY: quick
+quick: | $(UV) ## Run the tests that install nothing
+	$(RUN) pytest -n 2 --dist worksteal -m "not slow"
+
+.PHONY: lint
+lint: living | $(UV) ## Check style and types of the repository and of template/ in place
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) scripts/sync_cookiecutter.py --check
+	$(RUN) scripts/sync_readme.py --check
+	cd template && ../$(LIVING)/.venv/bin/mypy
+
+.PHONY: living
+living: | $(UV) # the environment of a project with every feature on, for work on template/ in place
+	rm -rf $(LIVING).new
+	$(RUN) copier copy --defaults --quiet --vcs-ref HEAD . $(LIVING).new
+	mkdir -p $(LIVING)
+	cp $(LIVING).new/pyproject.toml $(LIVING).new/README.md $(LIVING)/
+	rm -rf $(LIVING).new
+	$(UV) sync --quiet --project $(LIVING)
+
+.PHONY: format
+format: | $(UV) ## Format the code
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+.PHONY: sync
+sync: | $(UV) ## Write what follows from copier.yml: cookiecutter.json, the table of options
+	$(RUN) scripts/sync_cookiecutter.py
+	$(RUN) scripts/sync_readme.py
+
+.PHONY: bench
+bench: | $(UV) ## Measure generation beside its floor
+	$(RUN) benchmarks/generation.py
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet uv
+$(CURDIR)/.uv/bin/uv: .uv/bin/uv
