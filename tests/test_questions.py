@@ -20,24 +20,27 @@ from tests.questions import (
 )
 
 BAD_ANSWERS = {
-    "empty name": ({"project_name": ""}, "The name is empty: type one, such as My Service."),
-    "blank name": ({"project_name": "   "}, "The name is empty: type one, such as My Service."),
-    "padded name": ({"project_name": " Shop"}, "begins or ends with a space: type it without."),
-    "long name": ({"project_name": "x" * 101}, "longer than 100 characters: type a shorter one."),
-    "name without a slug": ({"project_name": "日本語"}, "The slug must have 2 to 50 lower-case"),
-    "reserved slug by name": ({"project_name": "Test"}, "choose another, such as test-service."),
-    "reserved slug": ({"project_slug": "app"}, "choose another, such as app-service."),
-    "slug of a dependency": ({"project_slug": "fastapi"}, "such as fastapi-service."),
+    "empty name": ({"project_name": ""}, "Type a name, such as My Service: it is empty."),
+    "blank name": ({"project_name": "   "}, "Type a name, such as My Service: it is empty."),
+    "padded name": ({"project_name": " Shop"}, "Type the name without spaces around it."),
+    "long name": ({"project_name": "x" * 101}, "more than 100 characters."),
+    "name without a slug": ({"project_name": "日本語"}, "Use 2 to 50 lower-case letters"),
+    "reserved slug by name": ({"project_name": "Test"}, "Choose another, such as test-service:"),
+    "reserved slug": ({"project_slug": "app"}, "Choose another, such as app-service:"),
+    "slug of a dependency": ({"project_slug": "fastapi"}, "such as fastapi-service:"),
     "empty slug": ({"project_slug": ""}, "such as my-service."),
     "slug with capitals": ({"project_slug": "Shop"}, "such as my-service."),
     "slug of one letter": ({"project_slug": "s"}, "such as my-service."),
-    "slug of 60 letters": ({"project_slug": "s" * 60}, "must have 2 to 50 lower-case letters"),
+    "slug of 60 letters": ({"project_slug": "s" * 60}, "Use 2 to 50 lower-case letters"),
     "slug with a path": ({"project_slug": "../outside"}, "such as my-service."),
-    "slug ending in a hyphen": ({"project_slug": "shop-"}, "end with a letter or digit"),
+    "slug ending in a hyphen": ({"project_slug": "shop-"}, "a letter or digit last"),
     "slug with a line break": ({"project_slug": "shop\n"}, "such as my-service."),
-    "long description": ({"description": "x" * 301}, "longer than 300 characters"),
-    "e-mail without @": ({"author_email": "example.com"}, "must look like name@example.com"),
-    "e-mail with a space": ({"author_email": "a b@example.com"}, "look like name@example.com"),
+    "long description": ({"description": "x" * 301}, "more than 300 characters"),
+    "e-mail without @": ({"author_email": "example.com"}, "Type an address like name@example.com"),
+    "e-mail with a space": (
+        {"author_email": "a b@example.com"},
+        "Type an address like name@example.com",
+    ),
     "unknown licence": ({"license": "GPL"}, "MIT"),
     "unknown CI": ({"ci": "jenkins"}, "gitlab"),
     "unknown Python": ({"python_version": "2.7"}, "3.13"),
@@ -77,7 +80,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(
 
     assert result.returncode != 0
     output = result.stdout + result.stderr
-    assert "folder is not empty" in output or "directory already exists" in output
+    assert "this one is not empty" in output or "directory already exists" in output
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
     assert file.read_text() == "mine"
 
@@ -177,9 +180,11 @@ def test_the_legal_defaults_need_no_answer(template: Path, tmp_path: Path) -> No
         assert snapshot(project)
 
 
-def test_every_question_is_a_whole_sentence() -> None:
+def test_every_question_is_a_sentence_that_fits_a_terminal() -> None:
     for name in default_answers():
-        assert CONFIG[name]["help"].endswith((".", "?")), name
+        question = CONFIG[name]["help"]
+        assert question.endswith((".", "?")), name
+        assert len(question) <= 76, name  # 80 columns, less the prompt's own mark
 
 
 def test_no_dependency_can_be_the_name_of_a_project() -> None:
