@@ -3,6 +3,7 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ CHOICES = {name: choices(question) for name, question in QUESTIONS.items() if ch
 FREE_TEXT = [name for name in QUESTIONS if name not in CHOICES]
 
 
+@cache
 def default_answers() -> Answers:
     """Answer every question with its default."""
     answers: Answers = {}
@@ -52,9 +54,15 @@ def default_answers() -> Answers:
 
 
 def is_supported(answers: Answers) -> bool:
-    """Tell whether copier.yml accepts these answers; those not given stay at their defaults."""
+    """Tell whether copier.yml accepts these answers, beside no or yes to all that are not given."""
     hidden = {f"__{name}": value["default"] for name, value in CONFIG.items() if is_hidden(value)}
-    return not any(find_faults({**default_answers(), **hidden, **answers}))
+    switches = [name for name, question in QUESTIONS.items() if question["type"] == "bool"]
+    return any(
+        not any(
+            find_faults({**default_answers(), **hidden, **dict.fromkeys(switches, rest), **answers})
+        )
+        for rest in (False, True)
+    )
 
 
 def is_hidden(value: object) -> bool:
@@ -70,24 +78,27 @@ def every_combination(names: Iterable[str]) -> list[Answers]:
     return [answers for answers in combinations if is_supported(answers)]
 
 
-def covering_array(strength: int) -> list[Answers]:
+def covering_array(strength: int, **narrowed: list[Any]) -> list[Answers]:
     """Cover every combination of `strength` answers, over all questions, with few projects.
 
-    Free text is either the default or nasty.
+    Free text is either the default or nasty. `narrowed` leaves some questions fewer answers.
     """
-    parameters = OrderedDict(CHOICES)
-    parameters["text"] = ["default", "nasty"]
+    parameters = OrderedDict({**CHOICES, **narrowed, "text": ["default", "nasty"]})
+    single = {name: values[0] for name, values in parameters.items() if len(values) == 1}
+    for name in single:
+        del parameters[name]
+    names = list(parameters)
     rows = AllPairs(
         parameters,
         n=strength,
-        filter_func=lambda row: len(row) < len(parameters) or is_supported(_answers(row)),
+        filter_func=lambda row: is_supported(single | _answers(zip(names, row, strict=False))),
     )
-    return [_answers(row) for row in rows]
+    return [single | _answers(zip(names, row, strict=True)) for row in rows]
 
 
-def _answers(row: Iterable[Any]) -> Answers:
-    answers = dict(zip([*CHOICES, "text"], row, strict=True))
-    if answers.pop("text") == "nasty":
+def _answers(pairs: Iterable[tuple[str, Any]]) -> Answers:
+    answers = dict(pairs)
+    if answers.pop("text", "default") == "nasty":
         answers |= {"project_name": NASTY, "project_slug": "nasty-name", "description": NASTY}
         answers |= {"author_name": NASTY, "author_email": "nasty+mail@example.com"}
     return answers

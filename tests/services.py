@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx2
 
 from tests.projects import check, run
+from tests.questions import CHOICES
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -46,23 +48,28 @@ async def add_note(note: Note) -> Note:
 '''
 
 
+@cache
 def interpreter(version: str) -> str:
-    """Find an installed Python of this version, or the one that runs the tests.
-
-    A user's uv downloads what is missing; the tests take what the machine has.
-    """
+    """Find an installed Python of this version, or nothing: tests take what the machine has."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
     candidates = [shutil.which(f"python{version}") or "", *pyenv.glob(f"{version}.*/bin/python")]
     for candidate in map(str, candidates):
         if candidate and run(candidate, "--version", cwd=Path.cwd()).returncode == 0:
             return candidate
-    return sys.executable
+    return ""
+
+
+def available_pythons() -> list[str]:
+    """List the Python versions to choose from that the machine has."""
+    return [version for version in CHOICES["python_version"] if interpreter(version)]
 
 
 def use_environment(project: Path) -> dict[str, str]:
-    """Say with which Python uv works in this project."""
+    """Say with which Python uv works in this project; a user's uv downloads a missing one."""
     version = (project / ".python-version").read_text("utf-8").strip()
-    return {"UV_PYTHON": interpreter(version), "VIRTUAL_ENV": ""}
+    return {"UV_PYTHON": interpreter(version) or sys.executable, "VIRTUAL_ENV": ""}
 
 
 def install(project: Path) -> None:

@@ -15,6 +15,7 @@ from tests.services import (
     PRODUCTION,
     Service,
     add_own_router,
+    available_pythons,
     booted,
     free_port,
     install,
@@ -24,7 +25,8 @@ from tests.services import (
 
 pytestmark = pytest.mark.slow
 PROBLEM = "application/problem+json"
-PAIRS = covering_array(2)
+PAIRS = covering_array(2, license=["MIT"], ci=["none"], python_version=available_pythons())
+"""Licence and code host change no code, which other tests show."""
 
 
 @pytest.mark.parametrize("answers", PAIRS, ids=map(label, PAIRS))
