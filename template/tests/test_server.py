@@ -94,7 +94,7 @@ def test_a_stop_finishes_what_is_in_flight(
 
 
 def test_a_server_that_drains_is_not_ready_but_serves(start_server: Callable[..., Server]) -> None:
-    server = start_server(DRAIN_SECONDS="2", WORKERS="2")
+    server = start_server(DRAIN_SECONDS="5", WORKERS="2")
     assert server.answers("/readyz") == 200
     server.process.terminate()
     time.sleep(0.5)
