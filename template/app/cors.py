@@ -46,7 +46,7 @@ def is_origin(text: str) -> bool:
     return bool(host) and "*" not in text and text == f"{url.scheme}://{host}{port}"
 
 
-def middleware(settings: CorsSettings) -> Middleware:
+def cors_middleware(settings: CorsSettings) -> Middleware:
     """Answer preflight requests, and name the allowed origin on every response."""
     return Middleware(
         CORSMiddleware,

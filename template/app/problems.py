@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -39,7 +39,10 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """An error to tell the caller about; raise it, or a subclass with a name, anywhere."""
+    """An error to tell the caller about; raise it, or a subclass with a name, anywhere.
+
+    A subclass may set `extensions`: further members of the problem (RFC 9457, section 3.2).
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class ProblemError(Exception):
         self.title = title
         self.headers = headers
         self.errors = errors
+        self.extensions: Mapping[str, str] = {}
 
 
 def problem_response(scope: Scope, error: ProblemError) -> Response:
@@ -68,8 +72,8 @@ def problem_response(scope: Scope, error: ProblemError) -> Response:
         request_id=scope.get("state", {}).get("request_id"),
         errors=list(error.errors) or None,
     )
-    response = Response(
-        problem.model_dump_json(exclude_none=True),
+    response = JSONResponse(
+        problem.model_dump(exclude_none=True) | dict(error.extensions),
         status_code=error.status,
         headers=error.headers,
         media_type=PROBLEM_MEDIA_TYPE,

@@ -5,19 +5,29 @@ from functools import cache
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from app import (
-    # {% if cors %}
-    cors,
-    # {% endif %}
-    environment,
-)
+# {% if jwt_auth %}
+from app.auth.settings import AuthSettings
+# {% endif %}
+# {% if cors %}
+from app.cors import CorsSettings
+# {% endif %}
+# {% if database != 'none' %}
+from app.database.settings import DatabaseSettings
+# {% endif %}
+from app.environment import ServiceSettings
 
 
 class Settings(
-    # {% if cors %}
-    cors.CorsSettings,
+    # {% if jwt_auth %}
+    AuthSettings,
     # {% endif %}
-    environment.ServiceSettings,
+    # {% if cors %}
+    CorsSettings,
+    # {% endif %}
+    # {% if database != 'none' %}
+    DatabaseSettings,
+    # {% endif %}
+    ServiceSettings,
 ):
     """The settings of the service: `max_body_bytes` here is `MAX_BODY_BYTES` outside."""
 

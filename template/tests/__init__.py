@@ -9,3 +9,6 @@ for name in list(os.environ):
     if name.lower() in Settings.model_fields:
         del os.environ[name]
 os.environ["ENVIRONMENT"] = "test"
+# {% if jwt_auth %}
+os.environ["AUTH_SECRETS"] = "n3SYxM0rCq9oW5kZ1vTjH7uLdB2gPaFe6QhXiKcRwEt8mJbN"
+# {% endif %}

@@ -9,6 +9,16 @@ from fastapi.testclient import TestClient
 from app.main import create_app
 from app.settings import Settings
 
+pytest_plugins: list[str] = [
+    # {% if database != 'none' %}
+    "tests.database.databases",
+    # {% endif %}
+    # {% if jwt_auth %}
+    "tests.auth.accounts",
+    # {% endif %}
+    # your own below
+]
+
 
 @pytest.fixture
 def app() -> FastAPI:

@@ -1,0 +1,1 @@
+"""Tell who is calling: passwords, access tokens, refresh tokens, scopes."""

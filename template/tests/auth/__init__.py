@@ -1,0 +1,1 @@
+"""Tests of app/auth: what it does, and what it withstands."""

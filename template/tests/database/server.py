@@ -1,0 +1,29 @@
+"""The PostgreSQL server that TEST_DATABASE_URL names, if it is set."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+
+SERVER = os.environ.get("TEST_DATABASE_URL", "")
+
+
+@contextmanager
+def database_on_server(name: str) -> Iterator[str]:
+    """Make a database, give its address, and drop it."""
+    asyncio.run(ask_server(f"CREATE DATABASE {name}"))
+    try:
+        yield urlsplit(SERVER)._replace(path=f"/{name}").geturl()
+    finally:
+        asyncio.run(ask_server(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def ask_server(statement: str) -> None:
+    connection = await asyncpg.connect(SERVER)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
