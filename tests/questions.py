@@ -55,14 +55,31 @@ def default_answers() -> Answers:
 
 def is_supported(answers: Answers) -> bool:
     """Tell whether copier.yml accepts these answers, beside no or yes to all that are not given."""
-    hidden = {f"__{name}": value["default"] for name, value in CONFIG.items() if is_hidden(value)}
     switches = [name for name, question in QUESTIONS.items() if question["type"] == "bool"]
     return any(
-        not any(
-            find_faults({**default_answers(), **hidden, **dict.fromkeys(switches, rest), **answers})
-        )
+        not any(find_faults({**all_defaults(), **dict.fromkeys(switches, rest), **answers}))
         for rest in (False, True)
     )
+
+
+def with_what_they_need(answers: Answers) -> Answers:
+    """Add the switches that must be turned for these answers to be accepted, if any."""
+    if not any(find_faults({**all_defaults(), **answers})):
+        return answers
+    defaults = default_answers()
+    for name, question in QUESTIONS.items():
+        if question["type"] == "bool" and name not in answers:
+            attempt = {**answers, name: not defaults[name]}
+            if not any(find_faults({**all_defaults(), **attempt})):
+                return attempt
+    message = f"no single switch makes {answers} acceptable"
+    raise AssertionError(message)
+
+
+def all_defaults() -> Answers:
+    """Answer every question with its default, and compute what copier.yml computes."""
+    hidden = {f"__{name}": value["default"] for name, value in CONFIG.items() if is_hidden(value)}
+    return {**default_answers(), **hidden}
 
 
 def is_hidden(value: object) -> bool:

@@ -12,18 +12,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from secrets import token_urlsafe
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx2
+import pytest
 
 from tests.projects import check, run
-from tests.questions import CHOICES
+from tests.questions import CHOICES, Answers
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "ALLOWED_HOSTS": "127.0.0.1,api.example.com",
+    "AUTH_SECRETS": token_urlsafe(48),
     "CORS_ORIGINS": "https://app.example.com",
 }
-"""What a service with every feature on needs to start in production."""
+"""What a service with every feature on needs to start in production, save its database."""
+
+POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+"""A server on which tests may make and drop databases of their own."""
 
 OWN_ROUTER = '''"""A router of the owner's, as they would write it."""
 
@@ -96,6 +104,50 @@ def add_own_router(project: Path) -> None:
     main.write_text(text, "utf-8")
 
 
+@contextmanager
+def database_for(project: Path, answers: Answers) -> Iterator[dict[str, str]]:
+    """Give the settings of a migrated database of the project's own kind; drop it at the end."""
+    if answers["database"] == "none":
+        yield {}
+        return
+    if answers["database"] == "sqlite":
+        settings = {"DATABASE_URL": f"sqlite:///{project}/production.db"}
+        migrate(project, settings)
+        yield settings
+        return
+    name = f"groundwork_{uuid4().hex}"
+    ask_postgresql(project, f"CREATE DATABASE {name}")
+    try:
+        settings = {"DATABASE_URL": urlsplit(POSTGRESQL)._replace(path=f"/{name}").geturl()}
+        migrate(project, settings)
+        yield settings
+    finally:
+        ask_postgresql(project, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def migrate(project: Path, settings: dict[str, str]) -> None:
+    """Bring the tables up to date, as a release does."""
+    tool(project, "alembic", "upgrade", "heads", **PRODUCTION, **settings)
+
+
+def need(thing: object, reason: str) -> None:
+    """Skip a test that needs what this machine lacks; in CI, where nothing may lack, fail it."""
+    if not thing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def need_postgresql() -> None:
+    """Skip a test without a server to make databases on."""
+    reason = f"needs psql, and PostgreSQL at {POSTGRESQL}: set TEST_DATABASE_URL"
+    command = ("psql", "-qAt", POSTGRESQL, "-c", "SELECT 1")
+    need(shutil.which("psql") and run(*command, cwd=Path.cwd()).returncode == 0, reason)
+
+
+def ask_postgresql(folder: Path, statement: str) -> None:
+    """Run a statement on the server that tests may use."""
+    check("psql", "-qAt", POSTGRESQL, "-c", statement, cwd=folder)
+
+
 @dataclass
 class Service:
     """A running service."""
@@ -128,7 +180,13 @@ def booted(project: Path, **environment: str) -> Iterator[Service]:
         process = subprocess.Popen(
             [project / ".venv" / "bin" / "python", "-m", "app"],
             cwd=project,
-            env={**variables, "PORT": str(port), **PRODUCTION, **environment},
+            env={
+                **variables,
+                **PRODUCTION,
+                "DATABASE_URL": f"sqlite:///{project}/app.db",
+                "PORT": str(port),
+                **environment,
+            },
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

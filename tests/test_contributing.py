@@ -14,7 +14,7 @@ FEATURE = '''"""Greet whoever asks."""
 
 from fastapi import APIRouter
 
-router = APIRouter(prefix="/greetings", tags=["greeting"])
+router = APIRouter(prefix="/welcomes", tags=["welcome"])
 
 
 @router.get("/{name}")
@@ -26,36 +26,36 @@ FEATURE_TEST = """from fastapi.testclient import TestClient
 
 
 def test_a_name_is_greeted(client: TestClient) -> None:
-    assert client.get("/api/v1/greetings/Ada").json() == "Hello, Ada"
+    assert client.get("/api/v1/welcomes/Ada").json() == "Hello, Ada"
 """
 
 
 def on(block: str) -> str:
     """Wrap a block in the feature's condition, at the block's own indentation."""
     indent = block[: len(block) - len(block.lstrip())]
-    return f"{indent}# {{% if greeting %}}\n{block}{indent}# {{% endif %}}\n"
+    return f"{indent}# {{% if welcome %}}\n{block}{indent}# {{% endif %}}\n"
 
 
 def add_the_feature(repository: Path) -> None:
     """Follow the five steps."""
     template = repository / "template"
-    (template / "app" / "greeting.py").write_text(FEATURE, "utf-8")
-    (template / "tests" / "test_greeting.py").write_text(FEATURE_TEST, "utf-8")
+    (template / "app" / "welcome.py").write_text(FEATURE, "utf-8")
+    (template / "tests" / "test_welcome.py").write_text(FEATURE_TEST, "utf-8")
 
     questions = repository / "copier.yml"
-    question = "greeting:\n  type: bool\n  help: Does it greet?\n  default: false\n\n"
+    question = "welcome:\n  type: bool\n  help: Does it greet?\n  default: false\n\n"
     edit(questions, "ci:\n", f"{question}ci:\n")
     paths = "".join(
-        f"  - \"{{{{ '{path}' if not greeting else '' }}}}\"\n"
-        for path in ("app/greeting.py", "tests/test_greeting.py")
+        f"  - \"{{{{ '{path}' if not welcome else '' }}}}\"\n"
+        for path in ("app/welcome.py", "tests/test_welcome.py")
     )
     edit(questions, "_exclude:\n", f"_exclude:\n{paths}")
 
     features = template / "app" / "features.py"
-    imports = "    cors,\n    # {% endif %}\n"
-    edit(features, imports, imports + on("    greeting,\n"))
+    users = "from app.users import router as users\n# {% endif %}\n"
+    edit(features, users, users + on("from app.welcome import router as welcome\n"))
     included = "    app.include_router(api)\n"
-    edit(features, included, on("    api.include_router(greeting.router)\n") + included)
+    edit(features, included, on("    api.include_router(welcome)\n") + included)
 
     for script in ("sync_cookiecutter.py", "sync_readme.py"):
         check("python", f"scripts/{script}", cwd=repository)
@@ -77,10 +77,10 @@ def test_the_five_steps_add_a_feature(tmp_path: Path) -> None:
 
     # the engine's own command: a process of its own reads this repository's hooks
     for engine, arguments in {
-        "copier": ["copy", "--defaults", "--vcs-ref", "HEAD", "--data", "greeting=true"],
+        "copier": ["copy", "--defaults", "--vcs-ref", "HEAD", "--data", "welcome=true"],
         "cookiecutter": ["--no-input", "--default-config"],
     }.items():
-        target = [str(tmp_path / engine / "my-service")] if engine == "copier" else ["greeting=yes"]
+        target = [str(tmp_path / engine / "my-service")] if engine == "copier" else ["welcome=yes"]
         (tmp_path / engine).mkdir()
         check(engine, *arguments, str(repository), *target, cwd=tmp_path / engine)
     project = tmp_path / "copier" / "my-service"
@@ -89,7 +89,7 @@ def test_the_five_steps_add_a_feature(tmp_path: Path) -> None:
     tool(project, "ruff", "check")
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
-    tool(project, "pytest", "-q")
+    tool(project, "pytest", "-q", "--no-cov", "tests/test_welcome.py")
 
     without = snapshot(generate("copier", repository, tmp_path / "after", {}))
     del plain[".copier-answers.yml"], without[".copier-answers.yml"]

@@ -43,6 +43,7 @@ BAD_ANSWERS = {
     ),
     "unknown licence": ({"license": "GPL"}, "MIT"),
     "unknown CI": ({"ci": "jenkins"}, "gitlab"),
+    "users without a database": ({"database": "none"}, "Users need a database to be kept in"),
     "unknown Python": ({"python_version": "2.7"}, "3.13"),
 }
 BAD_CHARACTERS = {"line break": "\n", "tab": "\t", "escape": "\x1b", "C1": "\x85", "bidi": "\u202e"}

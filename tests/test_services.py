@@ -1,7 +1,9 @@
 """Each generated service passes its own checks, runs as in production, and answers as promised."""
 
 import json
+import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -12,13 +14,16 @@ import pytest
 from tests.projects import BIN, check, commit_all, generate, run
 from tests.questions import REPOSITORY, Answers, covering_array, label
 from tests.services import (
+    POSTGRESQL,
     PRODUCTION,
     Service,
     add_own_router,
     available_pythons,
     booted,
+    database_for,
     free_port,
     install,
+    need_postgresql,
     tool,
     use_environment,
 )
@@ -28,11 +33,19 @@ PROBLEM = "application/problem+json"
 PAIRS = covering_array(2, license=["MIT"], ci=["none"], python_version=available_pythons())
 """Licence and code host change no code, which other tests show."""
 
+MAKEFILE_NEEDS = [
+    *("base64", "bash", "chmod", "cp", "env", "expand", "git", "grep", "head", "make", "rm"),
+    *("sed", "sh", "tr"),
+]
+"""Beside Python: what every machine with make has."""
+
 
 @pytest.mark.parametrize("answers", PAIRS, ids=map(label, PAIRS))
 def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     template: Path, tmp_path: Path, answers: Answers
 ) -> None:
+    if answers["database"] == "postgresql":
+        need_postgresql()
     project = generate("copier", template, tmp_path, answers)
     install(project)
 
@@ -40,14 +53,18 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
     tool(project, "deptry", ".")
-    # the project's own configuration demands a coverage of 90 %
-    assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q")
+    # its own configuration demands a coverage of 90 %; the default one runs on SQLite, too, below
+    server = {"TEST_DATABASE_URL": POSTGRESQL} if answers["database"] == "postgresql" else {}
+    assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q", **server)
 
     add_own_router(project)
     tool(project, "ruff", "check")
-    with booted(project) as service:
+    with database_for(project, answers) as settings, booted(project, **settings) as service:
         call(service, cors=answers["cors"])
-        fuzz(service, tmp_path)
+        headers = log_in(project, service, settings) if answers["jwt_auth"] else {}
+        if answers["database"] != "none":
+            keep_items(service, headers)
+        fuzz(service, tmp_path, headers)
         assert service.stop() == 0
     for line in service.log.read_text("utf-8").splitlines():
         assert json.loads(line)["level"] in {"debug", "info", "warning"}, line
@@ -93,6 +110,43 @@ def call(service: Service, *, cors: bool) -> None:
             assert "Access-Control-Allow-Origin" not in preflight.headers
 
 
+def log_in(project: Path, service: Service, settings: dict[str, str]) -> dict[str, str]:
+    """Make the first administrator, log in, and give the headers that show it."""
+    email, password = "ann@example.com", "correct horse battery staple"
+    subprocess.run(
+        [project / ".venv" / "bin" / "python", "-m", "app.auth.create_admin", email],
+        cwd=project,
+        env={**os.environ, **PRODUCTION, **settings},
+        input=f"{password}\n",
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    with httpx2.Client(base_url=f"{service.url}/api/v1") as client:
+        expect_problem(client.get("/users/me"), 401)
+        form = {"grant_type": "password", "username": email, "scope": "admin"}
+        expect_problem(client.post("/auth/token", data=form | {"password": "wrong"}), 400)
+        tokens = client.post("/auth/token", data=form | {"password": password}).json()
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        assert client.get("/users/me", headers=headers).json()["email"] == email
+        assert client.get("/users", headers=headers).json()["total"] == 1
+    return headers
+
+
+def keep_items(service: Service, headers: dict[str, str]) -> None:
+    """Create, read, list, change and delete an item."""
+    with httpx2.Client(base_url=service.url, headers=headers) as client:
+        created = client.post("/api/v1/items", json={"name": "Lamp"})
+        assert created.status_code == 201
+        location = created.headers["Location"]
+        assert client.get(location).json() == created.json()
+        expect_problem(client.post("/api/v1/items", json={"name": "Lamp"}), 409)
+        assert client.get("/api/v1/items").json()["total"] == 1
+        assert client.patch(location, json={"quantity": 2}).json()["quantity"] == 2
+        assert client.delete(location).status_code == 204
+        expect_problem(client.get(location), 404)
+
+
 def expect_problem(response: httpx2.Response, status: int) -> None:
     """Expect a problem (RFC 9457) with the security headers that every response has."""
     assert response.status_code == status
@@ -102,11 +156,15 @@ def expect_problem(response: httpx2.Response, status: int) -> None:
     assert "max-age" in response.headers["Strict-Transport-Security"]
 
 
-def fuzz(service: Service, folder: Path) -> None:
+def fuzz(service: Service, folder: Path, headers: dict[str, str]) -> None:
     """Let schemathesis look for server errors and for answers that are not documented."""
+    options = [f"--header={name}: {value}" for name, value in headers.items()]
     check(
         *(BIN / "schemathesis", "run", f"{service.url}/openapi.json"),
-        *("--checks", "all", "--max-examples", "50", "--no-color", "--seed", "1"),
+        *options,
+        *("--checks", "all", "--max-examples", "25", "--no-color", "--seed", "1"),
+        # it would close the account that the others need
+        *("--exclude-operation-id", "deactivate_me_api_v1_users_me_delete"),
         cwd=folder,
     )
 
@@ -123,14 +181,19 @@ def test_unsafe_settings_stop_the_start_with_one_list_of_faults(project: Path) -
     result = run(
         *(project / ".venv" / "bin" / "python", "-m", "app"),
         cwd=project,
-        **{**PRODUCTION, "ALLOWED_HOSTS": "*", "PORT": "many", "CORS_ORIGINS": "app.example.com"},
+        ENVIRONMENT="production",
+        ALLOWED_HOSTS="*",
+        AUTH_SECRETS="too-short-to-be-safe",
+        CORS_ORIGINS="app.example.com",
+        PORT="many",
     )
     assert result.returncode == 1
     assert not result.stdout
     assert "Traceback" not in result.stderr
-    for name in ("ALLOWED_HOSTS", "PORT", "CORS_ORIGINS"):
-        assert name in result.stderr
+    for name in ("ALLOWED_HOSTS", "AUTH_SECRETS", "CORS_ORIGINS", "DATABASE_URL", "PORT"):
+        assert f"  {name}: " in result.stderr
     assert "many" not in result.stderr
+    assert "too-short" not in result.stderr
 
 
 def test_a_stop_finishes_the_requests_in_flight(project: Path, tmp_path: Path) -> None:
@@ -185,7 +248,7 @@ def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path)
     project = generate("copier", template, tmp_path, {})
     path = tmp_path / "bin"
     path.mkdir()
-    for name in ("make", "sh", "bash", "cp", "grep", "sed", "expand", "git", "rm", "env"):
+    for name in MAKEFILE_NEEDS:
         (path / name).symlink_to(check("which", name, cwd=tmp_path).strip())
     python = use_environment(project)["UV_PYTHON"]
     (path / "python3").symlink_to(python)
@@ -197,7 +260,7 @@ def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path)
     check("make", "format", cwd=project, **environment)
     assert "passed" in check("make", "test", cwd=project, **environment)
     check("make", ".env", cwd=project, **environment)
-    assert (project / ".env").read_bytes() == (project / ".env.example").read_bytes()
+    assert (project / ".env").exists()
 
 
 def test_pre_commit_runs_clean(project: Path) -> None:
@@ -209,10 +272,11 @@ def test_pre_commit_runs_clean(project: Path) -> None:
 
 
 def test_the_living_template_passes_its_tests_in_place(project: Path) -> None:
-    tool(project, "ruff", "check", "--no-cache", str(REPOSITORY / "template"))
+    living = REPOSITORY / "template"
+    tool(project, "ruff", "check", "--no-cache", "--extend-ignore", "I001", str(living))
     check(
         *(project / ".venv" / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-        cwd=REPOSITORY / "template",
+        cwd=living,
         PYTHONDONTWRITEBYTECODE="1",
         COVERAGE_FILE=str(project / ".coverage.in-place"),
     )

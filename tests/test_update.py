@@ -75,8 +75,13 @@ def live_in(project: Path) -> dict[str, str]:
     edit(project / ".env.example", "# your own below", "# your own below\nSHOP_NAME=Corner")
     edit(project / "app" / "health.py", "time_limit: float = 2.0", "time_limit: float = 5.0")
     (project / ".pre-commit-config.yaml").unlink()
+    items = project / "app" / "items" / "service.py"
+    own = {}
+    if items.exists():
+        edit(items, "What can be done with items.", "What the shop does with items.")
+        own["app/items/service.py"] = "What the shop does with items."
     commit_all(project, "Live in it")
-    return {
+    return own | {
         "app/notes.py": "class Note(BaseModel)",
         "app/main.py": "app.include_router(notes.router)",
         "README.md": "Ask the shop team.",
@@ -130,44 +135,52 @@ def test_a_new_release_arrives_and_every_edit_stays(
     assert answers["_commit"] == "v0.2.0"
 
 
-SWITCHES: list[tuple[str, object, object]] = [
-    ("cors", True, False),
-    ("ci", "github", "gitlab"),
-    ("ci", "gitlab", "none"),
-    ("license", "MIT", "Apache-2.0"),
-    ("python_version", "3.13", "3.14"),
+NO_DATA = {"database": "none", "jwt_auth": False}
+FILE = {"database": "sqlite", "jwt_auth": False}
+SERVER = {"database": "postgresql", "jwt_auth": False}
+SWITCHES: list[tuple[Answers, Answers]] = [
+    ({"cors": True}, {"cors": False}),
+    ({"ci": "github"}, {"ci": "gitlab"}),
+    ({"ci": "gitlab"}, {"ci": "none"}),
+    ({"license": "MIT"}, {"license": "Apache-2.0"}),
+    ({"python_version": "3.13"}, {"python_version": "3.14"}),
+    (NO_DATA, FILE),
+    (FILE, SERVER),
+    (SERVER, {**SERVER, "jwt_auth": True}),
+    (FILE, {**FILE, "jwt_auth": True}),
+    (NO_DATA, {"database": "postgresql", "jwt_auth": True}),
 ]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("name", "before", "after"), SWITCHES)
+@pytest.mark.parametrize(("before", "after"), SWITCHES)
 def test_a_switch_turns_and_turns_back_on_a_project_that_is_lived_in(
-    template: Path, tmp_path: Path, engine: str, name: str, before: object, after: object
+    template: Path, tmp_path: Path, engine: str, before: Answers, after: Answers
 ) -> None:
-    project = generate(engine, template, tmp_path, {name: before})
+    project = generate(engine, template, tmp_path, before)
     commit_all(project, "Start")
     edits = live_in(project)
     lived_in = snapshot(project)
 
-    update(project, **{name: after})
+    update(project, **after)
     expect_clean(project, edits)
     check("ruff", "check", "--no-cache", "--extend-ignore=Q000", cwd=project)
     commit_all(project, "Switch")
-    update(project, **{name: before})
+    update(project, **before)
     expect_clean(project, edits)
 
     assert snapshot(project) == lived_in
 
 
-@pytest.mark.parametrize(("name", "before", "after"), SWITCHES)
+@pytest.mark.parametrize(("before", "after"), SWITCHES)
 def test_a_switched_project_is_the_same_as_a_fresh_one(
-    template: Path, tmp_path: Path, name: str, before: object, after: object
+    template: Path, tmp_path: Path, before: Answers, after: Answers
 ) -> None:
-    project = generate("copier", template, tmp_path / "switched", {name: before})
+    project = generate("copier", template, tmp_path / "switched", before)
     commit_all(project, "Start")
-    update(project, **{name: after})
+    update(project, **after)
 
-    fresh = generate("copier", template, tmp_path / "fresh", {name: after})
+    fresh = generate("copier", template, tmp_path / "fresh", after)
     assert snapshot(project) == snapshot(fresh)
 
 
