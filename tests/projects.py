@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; the caller judges the exit status."""
+    """Run a command to its end, within 15 minutes; the caller judges the exit status."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
@@ -24,6 +24,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
+        timeout=900,
     )
 
 
