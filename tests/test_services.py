@@ -163,8 +163,11 @@ def fuzz(service: Service, folder: Path, headers: dict[str, str]) -> None:
         *(BIN / "schemathesis", "run", f"{service.url}/openapi.json"),
         *options,
         *("--checks", "all", "--max-examples", "25", "--no-color", "--seed", "1"),
-        # it would close the account that the others need
+        # they would close the account that the others need
         *("--exclude-operation-id", "deactivate_me_api_v1_users_me_delete"),
+        *("--exclude-operation-id", "update_user_api_v1_users__user_id__patch"),
+        # well-formed tokens and addresses may well be refused (RFC 6749, section 5.2)
+        *(("--exclude-checks", "positive_data_acceptance") if headers else ()),
         cwd=folder,
     )
 

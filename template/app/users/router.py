@@ -50,7 +50,7 @@ async def list_users(
     return await service.list_users(session, paging)
 
 
-@router.patch("/{user_id}", response_model=UserOut, responses=problem_responses(403, 404))
+@router.patch("/{user_id:uuid}", response_model=UserOut, responses=problem_responses(403, 404))
 async def update_user(
     user_id: UUID, change: UserUpdate, _admin: CurrentAdmin, session: Session
 ) -> User:

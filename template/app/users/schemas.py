@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from app.auth.passwords import NewPassword
 
@@ -48,7 +48,7 @@ class PasswordChange(BaseModel):
 class UserUpdate(BaseModel):
     """What an administrator may change."""
 
-    is_active: bool
+    is_active: StrictBool
 
 
 class UserOut(BaseModel):
