@@ -180,7 +180,7 @@ def problem_from(plain_error: Message, text: str) -> ProblemError:
 class UnexpectedErrors:
     """Log what nobody foresaw, and answer 500 without a word about the inside.
 
-    It stands inside the middleware of the features, so that a browser may read the answer (CORS).
+    It stands inside the middleware of the features, so that a browser may read the answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:

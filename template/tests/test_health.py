@@ -17,7 +17,7 @@ async def fail() -> None:
 
 
 def test_liveness_checks_nothing(app: FastAPI, client: TestClient) -> None:
-    app.state.readiness.checks["database"] = fail
+    app.state.readiness.checks["mail"] = fail
     response = client.get("/livez")
     assert response.status_code == 200
     assert response.json() == {"status": "ok"}
@@ -32,30 +32,30 @@ def test_a_service_that_depends_on_nothing_is_ready(app: FastAPI, client: TestCl
 
 def test_checks_run_side_by_side(app: FastAPI, client: TestClient) -> None:
     everyone = asyncio.Barrier(3)
-    app.state.readiness.checks = dict.fromkeys(["database", "redis", "search"], everyone.wait)
+    app.state.readiness.checks = dict.fromkeys(["mail", "queue", "search"], everyone.wait)
     response = client.get("/readyz")
-    assert response.json()["checks"] == {"database": "ok", "redis": "ok", "search": "ok"}
+    assert response.json()["checks"] == {"mail": "ok", "queue": "ok", "search": "ok"}
 
 
 def test_failing_and_slow_checks_are_named(app: FastAPI, client: TestClient) -> None:
     app.state.readiness.time_limit = 0.3
-    app.state.readiness.checks = {"database": fail, "redis": hang, "search": pass_slowly}
+    app.state.readiness.checks = {"mail": fail, "queue": hang, "search": pass_slowly}
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Retry-After"] == "5"
     assert response.json()["errors"] == [
-        {"detail": "failed", "pointer": "#/checks/database"},
-        {"detail": "failed", "pointer": "#/checks/redis"},
+        {"detail": "failed", "pointer": "#/checks/mail"},
+        {"detail": "failed", "pointer": "#/checks/queue"},
     ]
 
 
 def test_a_service_is_ready_again_when_its_check_passes_again(
     app: FastAPI, client: TestClient
 ) -> None:
-    app.state.readiness.checks["database"] = fail
+    app.state.readiness.checks["mail"] = fail
     assert client.get("/readyz").status_code == 503
-    app.state.readiness.checks["database"] = pass_slowly
+    app.state.readiness.checks["mail"] = pass_slowly
     assert client.get("/readyz").status_code == 200
 
 
