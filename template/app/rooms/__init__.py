@@ -1,0 +1,1 @@
+"""Rooms: who joins one hears what is said in it, until they leave."""
