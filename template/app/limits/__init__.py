@@ -1,0 +1,1 @@
+"""Limit how often somebody may call: the whole service, a route, a password."""
