@@ -1,0 +1,1 @@
+"""What the service tells about itself: traces, metrics, and the trace in its log lines."""
