@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from cookiecutter.exceptions import FailedHookException
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 from jinja2.utils import missing
@@ -131,7 +131,6 @@ def checked(answers: dict[str, Any]) -> dict[str, Any]:
 
 def find_faults(answers: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each answer that its validator or its choices refuse."""
-    environment = copier_environment()
     for name, question in load_config().items():
         if name.startswith("_") or not is_asked(question):
             continue
@@ -140,9 +139,19 @@ def find_faults(answers: dict[str, Any]) -> Iterator[str]:
             choices.values() if isinstance(choices, dict) else choices
         ):
             yield f"{name}: {answers[name]!r} is not one of the choices."
-        validator = environment.from_string(question.get("validator", ""))
-        if fault := validator.render(cookiecutter=answers):
+        if fault := validators()[name].render(cookiecutter=answers):
             yield f"{name}: {fault}"
+
+
+@cache
+def validators() -> dict[str, Template]:
+    """Compile the validators of all questions."""
+    environment = copier_environment()
+    return {
+        name: environment.from_string(question.get("validator", ""))
+        for name, question in load_config().items()
+        if not name.startswith("_") and is_asked(question)
+    }
 
 
 def copier_environment() -> Environment:

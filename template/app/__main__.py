@@ -1,22 +1,21 @@
 """Serve with Granian: `python -m app`, or `python -m app --reload` while you write."""
 
-import multiprocessing
-import os
-import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import structlog
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app.environment import Environment
 from app.logs import configure_logging, logging_config
 from app.settings import Settings, get_settings
+# {% if telemetry %}
+from app.telemetry.workers import share_metrics
+# {% endif %}
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -39,7 +38,13 @@ def serve(settings: Settings, *, reload: bool) -> None:
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=settings.workers,
-        workers_kill_timeout=settings.shutdown_timeout,
+        workers_kill_timeout=settings.drain_seconds + settings.shutdown_timeout,
+        respawn_failed_workers=True,
+        backlog=settings.backlog,
+        backpressure=settings.max_connections,
+        # To the others, a connection on which nothing is ever sent is no reason to close it.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_seconds * 1000),
         log_dictconfig=logging_config(settings),
         log_level=LogLevels(settings.log_level.lower()),
         reload=reload,
@@ -47,12 +52,17 @@ def serve(settings: Settings, *, reload: bool) -> None:
         reload_ignore_worker_failure=True,
     )
     server.on_reload(forget_modules)
-    if settings.drain_seconds and sys.platform != "win32":
-        stop = server.signal_handler_interrupt
-        server.on_startup(lambda: drain_before_stop(settings.drain_seconds, stop))
+    # {% if telemetry %}
+    share_metrics(server, settings)
+    # {% endif %}
     if settings.environment is Environment.LOCAL and settings.docs_enabled:
         logger.info("docs", url=f"http://{settings.host}:{settings.port}/docs")
-    server.serve()
+    try:
+        server.serve()
+    except SystemExit:
+        # A platform may signal workers, too; one that ends before Granian asks it to is no failure.
+        if not server.interrupt_signal:
+            raise
 
 
 def forget_modules() -> None:
@@ -60,24 +70,6 @@ def forget_modules() -> None:
     for name in list(sys.modules):
         if name.partition(".")[0] == "app":
             del sys.modules[name]
-
-
-def drain_before_stop(seconds: int, stop: Callable[..., None]) -> None:
-    """Announce a stop to the workers with SIGUSR1, and serve on for some seconds.
-
-    In that time /readyz answers 503, so that a load balancer sends new requests elsewhere.
-    """
-
-    def announce_stop(_signal: int, _frame: FrameType | None) -> None:
-        for worker in multiprocessing.active_children():
-            if worker.pid:
-                os.kill(worker.pid, signal.SIGUSR1)
-        signal.alarm(seconds)
-
-    # Workers inherit this, and so survive an announcement that comes before they are listening.
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, stop)
-    signal.signal(signal.SIGTERM, announce_stop)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,17 @@ def cors_middleware(settings: CorsSettings) -> Middleware:
         allow_credentials=settings.cors_allow_credentials,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        expose_headers=[
+            # {% if caching %}
+            "ETag",
+            # {% endif %}
+            "Location",
+            # {% if rate_limiting %}
+            "RateLimit",
+            "RateLimit-Policy",
+            # {% endif %}
+            "Retry-After",
+            "X-Request-ID",
+        ],
         max_age=settings.cors_max_age,
     )

@@ -62,6 +62,9 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1)
+    max_connections: int = Field(default=1024, ge=1)
+    backlog: int = Field(default=1024, ge=128)
+    keep_alive_seconds: int = Field(default=75, ge=1)
     log_level: LogLevel = "INFO"
     allowed_hosts: CommaSeparated = Field(default_factory=list)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1)

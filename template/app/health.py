@@ -11,13 +11,23 @@ from pydantic import BaseModel
 
 from app.problems import InvalidPart, ProblemError, problem_responses
 
-HEALTH_PATHS = frozenset({"/livez", "/readyz"})
+# The platform calls these by the address of the machine, and often.
+HEALTH_PATHS = frozenset(
+    {
+        "/livez",
+        # {% if telemetry %}
+        "/metrics",
+        # {% endif %}
+        "/readyz",
+    }
+)
 RETRY_AFTER = {"Retry-After": "5"}
 
 logger = structlog.stdlib.get_logger(__name__)
 router = APIRouter(tags=["health"])
 
 Check = Callable[[], Awaitable[object]]
+Preparation = Callable[[], Awaitable[None]]
 
 
 @dataclass
@@ -25,12 +35,15 @@ class Readiness:
     """What must work for the service to be of use, and whether it is about to stop.
 
     A check is named in `checks`; it fails by raising, or by taking longer than
-    `time_limit` seconds.
+    `time_limit` seconds. What is named in `optional` may fail, too: the service goes on without.
+    What is in `before_stop` is done, in order, before the server stops.
     """
 
     checks: dict[str, Check] = field(default_factory=dict)
+    optional: set[str] = field(default_factory=set)
     time_limit: float = 2.0
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    before_stop: list[Preparation] = field(default_factory=list)
 
     async def failures(self) -> list[str]:
         """Run all checks side by side, and name those that fail."""
@@ -64,10 +77,10 @@ class LivenessReport(BaseModel):
 
 
 class ReadinessReport(BaseModel):
-    """Every check has passed."""
+    """Every check has passed, save those that the service can do without."""
 
-    status: Literal["ok"] = "ok"
-    checks: dict[str, Literal["ok"]]
+    status: Literal["ok", "degraded"]
+    checks: dict[str, Literal["ok", "failed"]]
 
 
 def add_health(app: FastAPI) -> None:
@@ -87,11 +100,15 @@ async def readyz(readiness: CurrentReadiness) -> ReadinessReport:
     """Check what the service depends on; a failure calls for sending requests elsewhere."""
     if readiness.draining.is_set():
         raise ProblemError(503, "The service is shutting down.", headers=RETRY_AFTER)
-    if failures := await readiness.failures():
+    failures = await readiness.failures()
+    if not readiness.optional.issuperset(failures):
         raise ProblemError(
             503,
             "The service cannot reach what it depends on.",
             headers=RETRY_AFTER,
             errors=[InvalidPart(detail="failed", pointer=f"#/checks/{name}") for name in failures],
         )
-    return ReadinessReport(checks=dict.fromkeys(readiness.checks, "ok"))
+    return ReadinessReport(
+        status="degraded" if failures else "ok",
+        checks={name: "failed" if name in failures else "ok" for name in readiness.checks},
+    )

@@ -9,6 +9,9 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.environment import Environment, ServiceSettings
+# {% if telemetry %}
+from app.telemetry.logs import add_trace_ids
+# {% endif %}
 
 SECRET_WORDS = ("authorization", "cookie", "password", "secret", "token", "api_key")
 
@@ -27,6 +30,9 @@ SHARED_PROCESSORS: list[Processor] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    # {% if telemetry %}
+    add_trace_ids,
+    # {% endif %}
     hide_secrets,
 ]
 

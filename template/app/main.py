@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from app.features import include_features
+from app.features import feature_options, include_features
 from app.health import add_health
 from app.lifespan import lifespan
 from app.logs import configure_logging
@@ -16,6 +16,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the service from its settings, which are read from the environment by default."""
     settings = settings or get_settings()
     configure_logging(settings)
+    options = feature_options(settings)
     app = FastAPI(
         title=PROJECT["title"],
         description=PROJECT["description"],
@@ -24,8 +25,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=OPENAPI_PATH if settings.docs_enabled else None,
         docs_url=None,
         redoc_url=None,
+        **options,
     )
     app.state.settings = settings
+    app.state.options = options
 
     add_middleware(app, settings)
     add_problem_handlers(app)

@@ -27,6 +27,7 @@ from app.environment import Environment
 from app.features import feature_middleware
 from app.health import HEALTH_PATHS
 from app.problems import ProblemError, problem_response
+from app.routes import route_of
 from app.settings import Settings
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -91,16 +92,6 @@ def request_id_of(scope: Scope) -> str:
     """Take the caller's request id if it is harmless, or make one."""
     request_id = Headers(scope=scope).get("X-Request-ID", "")
     return request_id if REQUEST_ID_PATTERN.fullmatch(request_id) else uuid4().hex
-
-
-def route_of(scope: Scope) -> str | None:
-    """Name the route as it is written in the code, without what the caller put into the path.
-
-    A path that leads to no route of FastAPI, but to a file or nowhere, has none.
-    """
-    # An included router's prefix is only known to the effective route that FastAPI leaves here.
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    return getattr(route, "path", None)
 
 
 class SecurityHeaders:

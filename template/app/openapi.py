@@ -15,6 +15,9 @@ from fastapi.staticfiles import StaticFiles
 from pydantic.json_schema import models_json_schema
 from secure import ContentSecurityPolicy
 
+# {% if rate_limiting %}
+from app.health import HEALTH_PATHS
+# {% endif %}
 from app.problems import Problem, problem_responses
 
 PROJECT: dict[str, str] = json.loads(
@@ -63,6 +66,10 @@ def add_problems(path: str, operation: dict[str, Any]) -> None:
         statuses.add(404)
     if "requestBody" in operation:
         statuses.add(413)
+    # {% if rate_limiting %}
+    if path not in HEALTH_PATHS:
+        statuses.add(429)
+    # {% endif %}
     for status, response in problem_responses(*sorted(statuses)).items():
         ours = str(status)
         if ours not in documented or uses_default_form(documented[ours]):

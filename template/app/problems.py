@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.client import responses
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -37,6 +37,18 @@ class Problem(BaseModel):
     request_id: str | None = None
     errors: list[InvalidPart] | None = None
 
+    @classmethod
+    def of(cls, error: "ProblemError", *, instance: str, request_id: str | None) -> Self:
+        """Describe an error: what was asked for, and by which request."""
+        return cls(
+            title=error.title or title_of(error.status),
+            status=error.status,
+            detail=error.detail,
+            instance=instance,
+            request_id=request_id,
+            errors=list(error.errors) or None,
+        )
+
 
 class ProblemError(Exception):
     """An error to tell the caller about; raise it, or a subclass with a name, anywhere.
@@ -64,13 +76,10 @@ class ProblemError(Exception):
 
 def problem_response(scope: Scope, error: ProblemError) -> Response:
     """Write the error as a response to the request in scope."""
-    problem = Problem(
-        title=error.title or title_of(error.status),
-        status=error.status,
-        detail=error.detail,
+    problem = Problem.of(
+        error,
         instance=quote(scope["path"]),
         request_id=scope.get("state", {}).get("request_id"),
-        errors=list(error.errors) or None,
     )
     response = JSONResponse(
         problem.model_dump(exclude_none=True) | dict(error.extensions),

@@ -8,6 +8,9 @@ from pydantic_settings import SettingsError
 # {% if jwt_auth %}
 from app.auth.settings import AuthSettings
 # {% endif %}
+# {% if caching %}
+from app.cache.settings import CacheSettings
+# {% endif %}
 # {% if cors %}
 from app.cors import CorsSettings
 # {% endif %}
@@ -15,17 +18,50 @@ from app.cors import CorsSettings
 from app.database.settings import DatabaseSettings
 # {% endif %}
 from app.environment import ServiceSettings
+# {% if background_tasks %}
+from app.jobs.settings import JobSettings
+# {% endif %}
+# {% if rate_limiting %}
+from app.limits.settings import LimitSettings
+# {% endif %}
+# {% if redis %}
+from app.redis import RedisSettings
+# {% endif %}
+# {% if websockets %}
+from app.rooms.settings import RoomsSettings
+# {% endif %}
+# {% if telemetry %}
+from app.telemetry.settings import TelemetrySettings
+# {% endif %}
 
 
 class Settings(
     # {% if jwt_auth %}
     AuthSettings,
     # {% endif %}
+    # {% if caching %}
+    CacheSettings,
+    # {% endif %}
     # {% if cors %}
     CorsSettings,
     # {% endif %}
     # {% if database != 'none' %}
     DatabaseSettings,
+    # {% endif %}
+    # {% if background_tasks %}
+    JobSettings,
+    # {% endif %}
+    # {% if rate_limiting %}
+    LimitSettings,
+    # {% endif %}
+    # {% if redis %}
+    RedisSettings,
+    # {% endif %}
+    # {% if websockets %}
+    RoomsSettings,
+    # {% endif %}
+    # {% if telemetry %}
+    TelemetrySettings,
     # {% endif %}
     ServiceSettings,
 ):

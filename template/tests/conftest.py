@@ -16,6 +16,18 @@ pytest_plugins: list[str] = [
     # {% if jwt_auth %}
     "tests.auth.accounts",
     # {% endif %}
+    # {% if rate_limiting %}
+    "tests.limits.callers",
+    # {% endif %}
+    # {% if redis %}
+    "tests.redis",
+    # {% endif %}
+    # {% if websockets %}
+    "tests.rooms.people",
+    # {% endif %}
+    # {% if telemetry %}
+    "tests.telemetry.collector",
+    # {% endif %}
     # your own below
 ]
 

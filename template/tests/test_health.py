@@ -50,6 +50,16 @@ def test_failing_and_slow_checks_are_named(app: FastAPI, client: TestClient) -> 
     ]
 
 
+def test_a_service_without_what_is_optional_is_ready(app: FastAPI, client: TestClient) -> None:
+    app.state.readiness.checks = {"mail": fail, "queue": pass_slowly}
+    app.state.readiness.optional = {"mail"}
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "degraded", "checks": {"mail": "failed", "queue": "ok"}}
+    app.state.readiness.checks["queue"] = fail
+    assert client.get("/readyz").status_code == 503
+
+
 def test_a_service_is_ready_again_when_its_check_passes_again(
     app: FastAPI, client: TestClient
 ) -> None:

@@ -30,11 +30,11 @@ api.include_router(parcels)
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """Read what the service, not the client, has logged since the last call."""
+    """Read what has been logged since the last call: by requests, and by these tests."""
 
     def read() -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return [line for line in lines if line["logger"] not in {"asyncio", "httpx2"}]
+        return [line for line in lines if line["logger"] in {"app.middleware", "library", __name__}]
 
     return read
 

@@ -7,13 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+# {% if background_tasks or caching or websockets %}
+from tests.redis import SERVER
+
+# {% endif %}
 PROJECT_ROOT = Path(__file__).parent.parent
+WORKERS = "2"
+# {% if background_tasks or caching or websockets %}
+if not SERVER:
+    WORKERS = "1"
+# {% endif %}
 PROGRAM = """
 import asyncio
 from app.__main__ import main
@@ -41,6 +51,7 @@ class Server:
             env=os.environ | settings | {"PORT": str(port), "PYTHONPATH": str(PROJECT_ROOT)},
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         deadline = time.monotonic() + 20
         while not self.answers("/livez"):
@@ -57,7 +68,7 @@ class Server:
 
     def log(self) -> list[dict[str, Any]]:
         """Read the whole log of a server that stops."""
-        output, _ = self.process.communicate(timeout=20)
+        output, _ = self.process.communicate(timeout=60)
         return [json.loads(line) for line in output.splitlines()]
 
 
@@ -74,7 +85,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
-        server.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGKILL)
         server.process.communicate()
 
 
@@ -93,12 +105,27 @@ def test_a_stop_finishes_what_is_in_flight(
     assert {"app.middleware", "_granian"} <= {line["logger"] for line in log}
 
 
-def test_a_server_that_drains_is_not_ready_but_serves(start_server: Callable[..., Server]) -> None:
-    server = start_server(DRAIN_SECONDS="5", WORKERS="2")
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["main-process", "all-processes"])
+def test_a_server_that_drains_is_not_ready_but_serves(
+    start_server: Callable[..., Server], tell: Callable[[int, signal.Signals], None]
+) -> None:
+    server = start_server(DRAIN_SECONDS="3", WORKERS=WORKERS)
     assert server.answers("/readyz") == 200
-    server.process.terminate()
+    tell(server.process.pid, signal.SIGTERM)
     time.sleep(0.5)
     assert [server.answers("/readyz") for _ in range(4)] == [503] * 4
     assert server.answers("/slow") == 200
+    server.log()
+    assert server.process.returncode == 0
+
+
+def test_workers_that_end_before_the_main_process_knows_are_no_failure(
+    start_server: Callable[..., Server],
+) -> None:
+    server = start_server(WORKERS=WORKERS)
+    server.process.send_signal(signal.SIGSTOP)
+    os.killpg(server.process.pid, signal.SIGTERM)
+    time.sleep(1)
+    server.process.send_signal(signal.SIGCONT)
     server.log()
     assert server.process.returncode == 0

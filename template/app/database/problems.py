@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.health import RETRY_AFTER
 from app.problems import ProblemError, problem_response
 
-# Codes of PostgreSQL (SQLSTATE) and SQLite. A code that is cut short stands for its whole class.
+# Codes of the database. A code that is cut short stands for its whole class.
 CONFLICT = (
     # {% if database == 'postgresql' %}
     "23503",  # foreign key

@@ -21,7 +21,7 @@ def require_number(value: object) -> object:
     return value
 
 
-# Of all characters, PostgreSQL cannot store NUL.
+# NUL is the one character that not every database stores.
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Description = Annotated[Text, Field(max_length=1000)]

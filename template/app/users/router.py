@@ -8,6 +8,9 @@ from fastapi import APIRouter, Query
 from app.auth.dependencies import CurrentAdmin, CurrentPasswordHasher, CurrentUser
 from app.database.paging import Page, Paging, Slice
 from app.database.session import Session
+# {% if rate_limiting %}
+from app.limits.logins import limit_password_changes
+# {% endif %}
 from app.problems import problem_responses
 from app.users import service
 from app.users.models import User
@@ -22,7 +25,14 @@ async def read_me(user: CurrentUser) -> User:
     return user
 
 
-@router.post("/me/password", status_code=204, responses=problem_responses(403))
+@router.post(
+    "/me/password",
+    status_code=204,
+    # {% if rate_limiting %}
+    dependencies=[limit_password_changes],
+    # {% endif %}
+    responses=problem_responses(403),
+)
 async def change_my_password(
     change: PasswordChange, user: CurrentUser, session: Session, hasher: CurrentPasswordHasher
 ) -> None:

@@ -48,9 +48,14 @@ def add_revision(project: Path, revision: str, down_revision: str | None, upgrad
     (project / "migrations" / "versions" / f"{revision}.py").write_text(code)
 
 
-def own_head(project: Path) -> Script:
-    scripts = ScriptDirectory.from_config(Config(toml_file=project / "pyproject.toml"))
-    return scripts.get_revision("own@head")
+def newest_first(project: Path) -> list[Script]:
+    config = Config(toml_file=project / "pyproject.toml")
+    return list(ScriptDirectory.from_config(config).walk_revisions())
+
+
+def own_head(project: Path) -> Script | None:
+    own = [script for script in newest_first(project) if "own" in script.branch_labels]
+    return own[0] if own else None
 
 
 def test_models_and_migrations_agree() -> None:
@@ -96,18 +101,22 @@ def test_a_table_that_is_changed_takes_nothing_with_it(project: Path) -> None:
 
 
 def test_your_own_follow_those_of_the_features(project: Path, notes: Table) -> None:
+    before = own_head(project)
     alembic("upgrade", "heads", project=project)
     alembic("revision", project=project, message="add notes", autogenerate=True)
     first = own_head(project)
-    assert first.down_revision is None
+    assert first
+    assert first.down_revision == (before.revision if before else None)
     assert first.branch_labels == {"own"}
-    assert "items" in str(first.dependencies)
+    order = [script.revision for script in newest_first(project)]
+    assert order.index(first.revision) < order.index("items_0001")
 
     alembic("upgrade", "heads", project=project)
     alembic("check", project=project)
     notes.append_column(Column("written_at", UtcDateTime()))
     alembic("revision", project=project, message="date notes", autogenerate=True)
     second = own_head(project)
+    assert second
     assert second.down_revision == first.revision
     assert "from app" not in Path(second.path).read_text()
     alembic("upgrade", "heads", project=project)

@@ -182,6 +182,7 @@ def test_a_pool_without_connections_asks_to_come_back(app: FastAPI) -> None:
             assert response.headers["Content-Type"] == "application/problem+json"
             assert response.headers["Retry-After"] == "5"
             request.cancel()
+            await asyncio.wait([request])
             response = await client.post("/ladders")
             assert response.status_code == 201
 
