@@ -1,12 +1,23 @@
 """`copier update` brings a project to a newer template, or to other answers, and keeps edits."""
 
-import re
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
-import copier
 import pytest
 import yaml
 
+from hooks.engine import find_faults
+from tests.living import (
+    SWITCHES,
+    edit,
+    expect_clean,
+    keeps_docker,
+    label,
+    live_in,
+    row,
+    update,
+)
 from tests.projects import (
     BIN,
     ENGINES,
@@ -17,16 +28,18 @@ from tests.projects import (
     run,
     snapshot,
 )
-from tests.questions import Answers
-from tests.services import add_own_router
-
-CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+from tests.questions import CHOICES, REPOSITORY, Answers, all_defaults, default_answers
+from tests.rendering import render, write
 
 
 @pytest.fixture
 def releases(tmp_path: Path) -> Path:
-    """Give a template with two releases: v0.2.0 changes a file of every kind."""
-    template = clone_template(tmp_path / "template")
+    """Give a template with two releases."""
+    return release_again(clone_template(tmp_path / "template"))
+
+
+def release_again(template: Path) -> Path:
+    """Add the release v0.2.0 to a template: it changes a file of every kind."""
     tree = template / "template"
     edit(tree / "app" / "health.py", "Answer, to show", "Reply, to show")
     edit(tree / "Makefile", "Run the tests with coverage", "Run all the tests with coverage")
@@ -39,11 +52,22 @@ def releases(tmp_path: Path) -> Path:
     return template
 
 
-def edit(file: Path, old: str, new: str) -> None:
-    """Replace a text that must be there."""
-    text = file.read_text("utf-8")
-    assert old in text, f"{file} has no {old!r}"
-    file.write_text(text.replace(old, new, 1), "utf-8")
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a row of the table in docs/updating.md, or write it: `pytest --write-docs -n 0`."""
+    page = REPOSITORY / "docs" / "updating.md"
+
+    def record(label: str, row: str) -> None:
+        line = f"| {label} | {row} |\n"
+        lines = page.read_text("utf-8").splitlines(keepends=True)
+        if request.config.getoption("--write-docs"):
+            others = [each for each in lines if not each.startswith(f"| {label} | ")]
+            others.insert(others.index("<!-- end of the switches -->\n"), line)
+            page.write_text("".join(others), "utf-8")
+        else:
+            assert line in lines, "docs/updating.md is stale: make switches"
+
+    return record
 
 
 def write_first_release(engine: str, template: Path, parent: Path, answers: Answers) -> Path:
@@ -53,66 +77,6 @@ def write_first_release(engine: str, template: Path, parent: Path, answers: Answ
     check("git", "checkout", "--quiet", "-", cwd=template)
     commit_all(project, "Start")
     return project
-
-
-def live_in(project: Path) -> dict[str, str]:
-    """Edit a project as its owner would; return a text of each edit by file."""
-    add_own_router(project)
-    edit(project / "README.md", "## Test\n", "Ask the shop team.\n\n## Test\n")
-    edit(
-        project / "Makefile", "# your own below\n", "# your own below\n\nseed:\n\tpython seed.py\n"
-    )
-    edit(
-        project / "pyproject.toml",
-        "    # your own below\n",
-        '    # your own below\n    "boltons>=25,<26",\n',
-    )
-    edit(
-        project / "app" / "settings.py",
-        "    # your own below\n",
-        "    # your own below\n    shop_name: str = 'Corner'\n",
-    )
-    edit(project / ".env.example", "# your own below", "# your own below\nSHOP_NAME=Corner")
-    edit(project / "app" / "health.py", "time_limit: float = 2.0", "time_limit: float = 5.0")
-    (project / ".pre-commit-config.yaml").unlink()
-    items = project / "app" / "items" / "service.py"
-    own = {}
-    if items.exists():
-        edit(items, "What can be done with items.", "What the shop does with items.")
-        own["app/items/service.py"] = "What the shop does with items."
-    commit_all(project, "Live in it")
-    return own | {
-        "app/notes.py": "class Note(BaseModel)",
-        "app/main.py": "app.include_router(notes.router)",
-        "README.md": "Ask the shop team.",
-        "Makefile": "python seed.py",
-        "pyproject.toml": "boltons>=25,<26",
-        "app/settings.py": "shop_name: str = 'Corner'",
-        ".env.example": "SHOP_NAME=Corner",
-        "app/health.py": "time_limit: float = 5.0",
-    }
-
-
-def update(project: Path, **data: object) -> None:
-    """Run the update of the README: to the newest release, or at the current one with new answers."""
-    copier.run_update(
-        project,
-        data=data,
-        defaults=True,
-        overwrite=True,
-        quiet=True,
-        vcs_ref=copier.VcsRef.CURRENT if data else None,
-    )
-
-
-def expect_clean(project: Path, edits: dict[str, str]) -> None:
-    """Expect every edit, and neither a conflict marker nor a rejected change."""
-    assert not (project / ".pre-commit-config.yaml").exists()
-    for name, text in edits.items():
-        assert text in (project / name).read_text("utf-8"), name
-    for name, (_, content) in snapshot(project).items():
-        assert not CONFLICT.search(content), name
-        assert not name.endswith(".rej")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -135,35 +99,24 @@ def test_a_new_release_arrives_and_every_edit_stays(
     assert answers["_commit"] == "v0.2.0"
 
 
-NO_DATA = {"database": "none", "jwt_auth": False}
-FILE = {"database": "sqlite", "jwt_auth": False}
-SERVER = {"database": "postgresql", "jwt_auth": False}
-SWITCHES: list[tuple[Answers, Answers]] = [
-    ({"cors": True}, {"cors": False}),
-    ({"ci": "github"}, {"ci": "gitlab"}),
-    ({"ci": "gitlab"}, {"ci": "none"}),
-    ({"license": "MIT"}, {"license": "Apache-2.0"}),
-    ({"python_version": "3.13"}, {"python_version": "3.14"}),
-    (NO_DATA, FILE),
-    (FILE, SERVER),
-    (SERVER, {**SERVER, "jwt_auth": True}),
-    (FILE, {**FILE, "jwt_auth": True}),
-    (NO_DATA, {"database": "postgresql", "jwt_auth": True}),
-]
-
-
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), SWITCHES)
 def test_a_switch_turns_and_turns_back_on_a_project_that_is_lived_in(
-    template: Path, tmp_path: Path, engine: str, before: Answers, after: Answers
+    template: Path,
+    tmp_path: Path,
+    before: Answers,
+    after: Answers,
+    record: Callable[[str, str], None],
 ) -> None:
-    project = generate(engine, template, tmp_path, before)
+    # both engines write the same, the answers that an update reads included
+    project = write(template, tmp_path, before)
     commit_all(project, "Start")
-    edits = live_in(project)
+    edits = live_in(project, docker=keeps_docker(before, after))
     lived_in = snapshot(project)
 
     update(project, **after)
     expect_clean(project, edits)
+    record(label(before, after), row(lived_in, snapshot(project), edits))
     check("ruff", "check", "--no-cache", "--extend-ignore=Q000", cwd=project)
     commit_all(project, "Switch")
     update(project, **before)
@@ -172,16 +125,51 @@ def test_a_switch_turns_and_turns_back_on_a_project_that_is_lived_in(
     assert snapshot(project) == lived_in
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), SWITCHES)
 def test_a_switched_project_is_the_same_as_a_fresh_one(
     template: Path, tmp_path: Path, before: Answers, after: Answers
 ) -> None:
-    project = generate("copier", template, tmp_path / "switched", before)
+    project = write(template, tmp_path, before)
     commit_all(project, "Start")
     update(project, **after)
 
-    fresh = generate("copier", template, tmp_path / "fresh", after)
-    assert snapshot(project) == snapshot(fresh)
+    assert snapshot(project) == render(template, after)
+
+
+@pytest.mark.slow
+def test_a_walk_of_twenty_switches_arrives_where_a_fresh_project_starts(
+    template: Path, tmp_path: Path
+) -> None:
+    random = Random("groundwork")  # noqa: S311  # the same walk each time
+    answers = default_answers()
+    project = write(template, tmp_path, {})
+    commit_all(project, "Start")
+    for step in range(20):
+        accepted = [
+            {**answers, name: value}
+            for name, values in CHOICES.items()
+            for value in values
+            if value != answers[name]
+            and not any(find_faults({**all_defaults(), **answers, name: value}))
+        ]
+        answers = random.choice(accepted)
+        update(project, **answers)
+        assert snapshot(project) == render(template, answers), f"step {step}: {answers}"
+        commit_all(project, f"Step {step}")
+
+
+def test_own_containers_stay_when_a_switch_brings_others(template: Path, tmp_path: Path) -> None:
+    project = generate("copier", template, tmp_path, {})
+    own = "  # your own below\n  mail:\n    image: axllent/mailpit\n"
+    services, volumes = (project / "compose.yaml").read_text("utf-8").split("\nvolumes:\n")
+    services = services.replace("  # your own below\n", own)
+    (project / "compose.yaml").write_text(f"{services}\nvolumes:\n{volumes}  mail:\n", "utf-8")
+    commit_all(project, "Add a container")
+    update(project, background_tasks=True)
+    stack = yaml.safe_load((project / "compose.yaml").read_text("utf-8"))
+    assert {"mail", "postgres", "redis", "worker"} <= set(stack["services"])
+    assert set(stack["volumes"]) == {"mail", "postgres", "redis"}
 
 
 def test_a_project_moves_with_its_answers_to_another_folder(releases: Path, tmp_path: Path) -> None:
