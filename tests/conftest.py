@@ -1,5 +1,6 @@
 """Fixtures that every promise may use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,20 @@ import pytest
 from tests.projects import clone_template
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests write down what they have seen, where the docs say it."""
+    parser.addoption("--write-docs", action="store_true", help="write tables of docs/ anew")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a clean, tagged clone of this repository, uncommitted work included."""
     return clone_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_types_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let mypy remember the libraries from one project to the next; it compares their contents."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
+        yield

@@ -14,6 +14,9 @@ from tests.questions import REPOSITORY, Answers, default_answers
 ENGINES = ("copier", "cookiecutter")
 BIN = Path(sys.executable).parent
 
+Snapshot = dict[str, tuple[int, bytes]]
+"""The mode and the bytes of each file, by its path in the project."""
+
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, within 15 minutes; the caller judges the exit status."""
@@ -96,7 +99,7 @@ def ask(
     return run(BIN / command[0], *command[1:], cwd=parent)
 
 
-def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+def snapshot(folder: Path) -> Snapshot:
     """Map each file below `folder`, by its relative path, to its mode and bytes; git's excepted."""
     return {
         str(path.relative_to(folder)): (stat.S_IMODE(path.stat().st_mode), path.read_bytes())

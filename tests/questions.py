@@ -1,14 +1,12 @@
 """The questions of copier.yml, and the combinations of answers that the tests walk through."""
 
 import itertools
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from allpairspy import AllPairs
 
 from hooks.engine import copier_environment, find_faults, is_asked
 
@@ -53,12 +51,28 @@ def default_answers() -> Answers:
     return {name: answers[name] for name in QUESTIONS}
 
 
+def preset(name: str) -> Answers:
+    """Read the answers of `presets/NAME.yml`."""
+    answers: Answers = yaml.safe_load((REPOSITORY / "presets" / f"{name}.yml").read_text("utf-8"))
+    return answers
+
+
 def is_supported(answers: Answers) -> bool:
-    """Tell whether copier.yml accepts these answers, beside no or yes to all that are not given."""
+    """Tell whether copier.yml accepts these answers, beside no to all that are not given, save one.
+
+    No switch needs two others, so one is enough.
+    """
+    return _is_supported(frozenset(answers.items()))
+
+
+@cache
+def _is_supported(items: frozenset[tuple[str, Any]]) -> bool:
+    answers = dict(items)
     switches = [name for name, question in QUESTIONS.items() if question["type"] == "bool"]
+    nothing = dict.fromkeys(switches, False)
     return any(
-        not any(find_faults({**all_defaults(), **dict.fromkeys(switches, rest), **answers}))
-        for rest in (False, True)
+        not any(find_faults({**all_defaults(), **nothing, **needed, **answers}))
+        for needed in ({}, *({name: True} for name in switches if name not in answers))
     )
 
 
@@ -100,17 +114,45 @@ def covering_array(strength: int, **narrowed: list[Any]) -> list[Answers]:
 
     Free text is either the default or nasty. `narrowed` leaves some questions fewer answers.
     """
-    parameters = OrderedDict({**CHOICES, **narrowed, "text": ["default", "nasty"]})
-    single = {name: values[0] for name, values in parameters.items() if len(values) == 1}
-    for name in single:
-        del parameters[name]
-    names = list(parameters)
-    rows = AllPairs(
-        parameters,
-        n=strength,
-        filter_func=lambda row: is_supported(single | _answers(zip(names, row, strict=False))),
-    )
-    return [single | _answers(zip(names, row, strict=True)) for row in rows]
+    parameters = {**CHOICES, **narrowed, "text": ["default", "nasty"]}
+    # the order in which a greedy choice needs the fewest rows: the most answers first
+    order = sorted(parameters, key=lambda name: -len(parameters[name]))
+    parameters = {name: parameters[name] for name in order}
+    return [
+        _answers(row.items())
+        for row in greedy_rows(
+            parameters, strength, lambda row: is_supported(_answers(row.items()))
+        )
+    ]
+
+
+def greedy_rows(
+    parameters: Mapping[str, list[Any]], strength: int, supports: Callable[[Answers], bool]
+) -> Iterator[Answers]:
+    """Yield rows until each supported combination of `strength` answers is in one.
+
+    A row starts with a combination that none has yet, and takes for each other question the answer
+    that brings the most new ones.
+    """
+    order = list(parameters)
+
+    def parts(row: Answers) -> set[tuple[tuple[str, Any], ...]]:
+        items = sorted(row.items(), key=lambda item: order.index(item[0]))
+        return set(itertools.combinations(items, strength))
+
+    covered: set[tuple[tuple[str, Any], ...]] = set()
+    for names in itertools.combinations(order, strength):
+        for values in itertools.product(*(parameters[name] for name in names)):
+            row = dict(zip(names, values, strict=True))
+            if tuple(row.items()) in covered or not supports(row):
+                continue
+            for name in order:
+                if name not in row:
+                    candidates = [row | {name: value} for value in parameters[name]]
+                    possible = [candidate for candidate in candidates if supports(candidate)]
+                    row = max(possible, key=lambda candidate: len(parts(candidate) - covered))
+            covered |= parts(row)
+            yield row
 
 
 def _answers(pairs: Iterable[tuple[str, Any]]) -> Answers:

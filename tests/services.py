@@ -27,11 +27,19 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "127.0.0.1,api.example.com",
     "AUTH_SECRETS": token_urlsafe(48),
     "CORS_ORIGINS": "https://app.example.com",
+    # far more than a test calls, which all comes from one address
+    "RATE_LIMIT": "1000000/minute",
+    "LOGIN_LIMIT_PER_ADDRESS": "1000000/minute",
+    "LOGIN_LIMIT_PER_ACCOUNT_AND_ADDRESS": "1000000/minute",
+    "LOGIN_LIMIT_PER_ACCOUNT": "1000000/minute",
 }
 """What a service with every feature on needs to start in production, save its database."""
 
 POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 """A server on which tests may make and drop databases of their own."""
+
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+"""A server in which tests may use names of their own."""
 
 OWN_ROUTER = '''"""A router of the owner's, as they would write it."""
 
@@ -125,6 +133,21 @@ def database_for(project: Path, answers: Answers) -> Iterator[dict[str, str]]:
         ask_postgresql(project, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextmanager
+def redis_for(project: Path, answers: Answers) -> Iterator[dict[str, str]]:
+    """Give the settings of a Redis to a service that keeps its data on a server, too."""
+    if answers["database"] != "postgresql":
+        yield {}
+        return
+    namespace = f"groundwork-{uuid4().hex}"
+    try:
+        yield {"REDIS_URL": REDIS, "REDIS_NAMESPACE": namespace}
+    finally:
+        names = check("redis-cli", "-u", REDIS, "--scan", "--pattern", f"{namespace}*", cwd=project)
+        if names:
+            check("redis-cli", "-u", REDIS, "DEL", *names.split(), cwd=project)
+
+
 def migrate(project: Path, settings: dict[str, str]) -> None:
     """Bring the tables up to date, as a release does."""
     tool(project, "alembic", "upgrade", "heads", **PRODUCTION, **settings)
@@ -141,6 +164,13 @@ def need_postgresql() -> None:
     reason = f"needs psql, and PostgreSQL at {POSTGRESQL}: set TEST_DATABASE_URL"
     command = ("psql", "-qAt", POSTGRESQL, "-c", "SELECT 1")
     need(shutil.which("psql") and run(*command, cwd=Path.cwd()).returncode == 0, reason)
+
+
+def need_redis() -> None:
+    """Skip a test without a server to share state through."""
+    reason = f"needs redis-cli, and Redis at {REDIS}: set TEST_REDIS_URL"
+    command = ("redis-cli", "-u", REDIS, "PING")
+    need(shutil.which("redis-cli") and run(*command, cwd=Path.cwd()).stdout == "PONG\n", reason)
 
 
 def ask_postgresql(folder: Path, statement: str) -> None:
@@ -172,8 +202,8 @@ def free_port() -> int:
 
 @contextmanager
 def booted(project: Path, **environment: str) -> Iterator[Service]:
-    """Start the project's production command and wait until it answers."""
-    port = free_port()
+    """Start the project's production command, on `PORT` or a free one, until it answers."""
+    port = environment.get("PORT") or free_port()
     log = project.parent / f"{project.name}-{port}.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
     with log.open("wb") as output:

@@ -12,7 +12,8 @@ from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from oauthlib.oauth2 import InvalidGrantError, LegacyApplicationClient
 from requests_oauthlib import OAuth2Session as RequestsSession
 
-from tests.projects import check, generate
+from tests.projects import check
+from tests.rendering import write
 from tests.services import Service, booted, install, migrate
 
 EMAIL, PASSWORD = "ann@example.com", "correct horse battery staple"
@@ -32,9 +33,7 @@ def running_service(project: Path, **settings: str) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    project = generate(
-        "copier", template, tmp_path_factory.mktemp("auth"), {"database": "postgresql"}
-    )
+    project = write(template, tmp_path_factory.mktemp("auth"), {"database": "postgresql"})
     install(project)
     # two processes: what one signs, the other accepts
     with running_service(project, WORKERS="2") as service:
@@ -96,7 +95,7 @@ def test_requests_oauthlib_logs_in_and_refreshes(
 def test_the_first_run_writes_a_secret_that_nobody_else_has(template: Path, tmp_path: Path) -> None:
     secrets = set()
     for name in ("first", "second"):
-        project = generate("copier", template, tmp_path / name, {"jwt_auth": True})
+        project = write(template, tmp_path / name, {"jwt_auth": True})
         check("make", ".env", cwd=project)
         assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
         lines = (project / ".env").read_text("utf-8").splitlines()
@@ -111,6 +110,6 @@ def test_the_first_run_writes_a_secret_that_nobody_else_has(template: Path, tmp_
 
 
 def test_without_users_the_first_run_copies_the_example(template: Path, tmp_path: Path) -> None:
-    project = generate("copier", template, tmp_path, {"jwt_auth": False})
+    project = write(template, tmp_path, {"jwt_auth": False})
     check("make", ".env", cwd=project)
     assert (project / ".env").read_bytes() == (project / ".env.example").read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.projects import generate
+from tests.rendering import write
 from tests.services import Service, install, need
 from tests.test_auth import EMAIL, PASSWORD, running_service
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    project = generate("copier", template, tmp_path_factory.mktemp("browser"), {})
+    project = write(template, tmp_path_factory.mktemp("browser"), {})
     install(project)
     with running_service(project) as service:
         yield service

@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.projects import BIN, check, generate
-from tests.questions import REPOSITORY
+from tests.projects import BIN, check
+from tests.questions import REPOSITORY, Answers
+from tests.rendering import write
 
 SCHEMAS = {
     "github": {
         ".github/workflows/ci.yml": "vendor.github-workflows",
+        ".github/workflows/template.yml": "vendor.github-workflows",
         ".github/dependabot.yml": "vendor.dependabot",
         ".pre-commit-config.yaml": None,
     },
@@ -21,10 +24,21 @@ SCHEMAS = {
     },
 }
 
+SERVERS: dict[tuple[str, ...], Answers] = {
+    ("postgres", "redis"): {},
+    ("postgres",): {"rate_limiting": False},
+    ("redis",): {"database": "sqlite"},
+    (): {"database": "none", "jwt_auth": False, "rate_limiting": False},
+}
+VARIABLES = {"postgres": "TEST_DATABASE_URL", "redis": "TEST_REDIS_URL"}
 
+
+@pytest.mark.parametrize("answers", SERVERS.values(), ids=map("-".join, SERVERS))
 @pytest.mark.parametrize("host", SCHEMAS)
-def test_the_files_follow_the_published_schemas(template: Path, tmp_path: Path, host: str) -> None:
-    project = generate("copier", template, tmp_path, {"ci": host})
+def test_the_files_follow_the_published_schemas(
+    template: Path, tmp_path: Path, host: str, answers: Answers
+) -> None:
+    project = write(template, tmp_path, {"ci": host, **answers})
     for name, schema in SCHEMAS[host].items():
         if schema:
             check(BIN / "check-jsonschema", "--builtin-schema", schema, name, cwd=project)
@@ -32,8 +46,37 @@ def test_the_files_follow_the_published_schemas(template: Path, tmp_path: Path, 
             check(BIN / "pre-commit", "validate-config", name, cwd=project)
 
 
+@pytest.mark.parametrize(("servers", "answers"), SERVERS.items())
+def test_the_workflow_starts_the_servers_that_are_needed(
+    template: Path, tmp_path: Path, servers: tuple[str, ...], answers: Answers
+) -> None:
+    project = write(template, tmp_path, answers)
+    workflow = yaml.safe_load((project / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    job = workflow["jobs"]["check"]
+    variables = {name for step in job["steps"] for name in step.get("env", {})}
+    assert set(job.get("services", {})) == set(servers)
+    assert variables == {VARIABLES[server] for server in servers}
+
+
+def test_a_schedule_on_gitlab_looks_for_a_newer_template_and_does_nothing_else(
+    template: Path, tmp_path: Path
+) -> None:
+    project = write(template, tmp_path, {"ci": "gitlab"})
+    pipeline = yaml.safe_load((project / ".gitlab-ci.yml").read_text("utf-8"))
+    schedule = {"if": '$CI_PIPELINE_SOURCE == "schedule"'}
+    assert schedule in pipeline["workflow"]["rules"]
+    assert pipeline["template"]["rules"] == [schedule]
+    assert pipeline["template"]["script"] == ["make outdated"]
+    jobs = {name for name, entry in pipeline.items() if "script" in entry} - {"template"}
+    assert jobs == {"lint", "test", "test-on-servers", "container"}
+    assert pipeline[".on-change"]["rules"] == [{"if": '$CI_PIPELINE_SOURCE != "schedule"'}]
+    for name in jobs:
+        assert pipeline[name]["extends"] == ".on-change", name
+        assert "rules" not in pipeline[name], name
+
+
 def test_the_github_workflow_is_hardened(template: Path, tmp_path: Path) -> None:
-    project = generate("copier", template, tmp_path, {})
+    project = write(template, tmp_path, {})
     for repository in (project, REPOSITORY):
         check(BIN / "zizmor", "--offline", "--no-progress", ".github", cwd=repository)
         for workflow in (repository / ".github" / "workflows").glob("*.yml"):
@@ -42,7 +85,7 @@ def test_the_github_workflow_is_hardened(template: Path, tmp_path: Path) -> None
 
 
 def test_no_host_means_no_file_of_any_host(template: Path, tmp_path: Path) -> None:
-    project = generate("copier", template, tmp_path, {"ci": "none"})
+    project = write(template, tmp_path, {"ci": "none"})
     for name in (".github", ".gitlab-ci.yml", "renovate.json"):
         assert not (project / name).exists()
     readme = (project / "README.md").read_text("utf-8").lower()

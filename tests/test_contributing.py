@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.living import edit
 from tests.projects import check, clone_template, generate, snapshot
 from tests.services import install, tool
-from tests.test_update import edit
 
 pytestmark = pytest.mark.slow
 

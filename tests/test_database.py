@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.projects import check, generate
+from tests.projects import check
+from tests.rendering import write
 from tests.services import PRODUCTION, Service, booted, free_port, install, migrate, need
 
 pytestmark = pytest.mark.slow
@@ -102,7 +103,7 @@ def server() -> Iterator[PostgreSQL]:
 @pytest.fixture(scope="module")
 def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     answers = {"database": "postgresql", "jwt_auth": False}
-    project = generate("copier", template, tmp_path_factory.mktemp("database"), answers)
+    project = write(template, tmp_path_factory.mktemp("database"), answers)
     install(project)
     return project
 

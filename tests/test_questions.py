@@ -17,6 +17,7 @@ from tests.questions import (
     REPOSITORY,
     Answers,
     default_answers,
+    preset,
 )
 
 BAD_ANSWERS = {
@@ -44,6 +45,10 @@ BAD_ANSWERS = {
     "unknown licence": ({"license": "GPL"}, "MIT"),
     "unknown CI": ({"ci": "jenkins"}, "gitlab"),
     "users without a database": ({"database": "none"}, "Users need a database to be kept in"),
+    "a cache without a database": (
+        {"database": "none", "jwt_auth": False, "caching": True},
+        "Answers are kept of what is read from a database",
+    ),
     "unknown Python": ({"python_version": "2.7"}, "3.13"),
 }
 BAD_CHARACTERS = {"line break": "\n", "tab": "\t", "escape": "\x1b", "C1": "\x85", "bidi": "\u202e"}
@@ -55,6 +60,7 @@ BAD_ANSWERS |= {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("answers", "sentence"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_is_refused_and_nothing_is_written(
@@ -190,7 +196,8 @@ def test_every_question_is_a_sentence_that_fits_a_terminal() -> None:
 
 def test_no_dependency_can_be_the_name_of_a_project() -> None:
     text = (REPOSITORY / "template" / "pyproject.toml").read_text("utf-8")
-    rendered = copier_environment().from_string(text).render(default_answers())
+    everything = {**default_answers(), **preset("full"), "redis": "yes"}
+    rendered = copier_environment().from_string(text).render(everything)
     config = tomllib.loads(rendered)
     required = config["project"]["dependencies"] + config["dependency-groups"]["dev"]
     names = {requirement.split(">=")[0].split("[")[0] for requirement in required}

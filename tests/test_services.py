@@ -12,10 +12,11 @@ import httpx2
 import pytest
 
 from tests.projects import BIN, check, commit_all, generate, run
-from tests.questions import REPOSITORY, Answers, covering_array, label
+from tests.questions import REPOSITORY, Answers, covering_array, label, preset
 from tests.services import (
     POSTGRESQL,
     PRODUCTION,
+    REDIS,
     Service,
     add_own_router,
     available_pythons,
@@ -24,14 +25,19 @@ from tests.services import (
     free_port,
     install,
     need_postgresql,
+    need_redis,
+    redis_for,
     tool,
     use_environment,
 )
 
 pytestmark = pytest.mark.slow
 PROBLEM = "application/problem+json"
-PAIRS = covering_array(2, license=["MIT"], ci=["none"], python_version=available_pythons())
-"""Licence and code host change no code, which other tests show."""
+PLATFORMS = {name: [False] for name in ("docker", "kubernetes", "heroku", "aws")}
+PAIRS = covering_array(
+    2, license=["MIT"], ci=["none"], python_version=available_pythons(), **PLATFORMS
+)
+"""Licence, code host and platforms change no code, which other tests show."""
 
 MAKEFILE_NEEDS = [
     *("base64", "bash", "chmod", "cp", "env", "expand", "git", "grep", "head", "make", "rm"),
@@ -44,8 +50,7 @@ MAKEFILE_NEEDS = [
 def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     template: Path, tmp_path: Path, answers: Answers
 ) -> None:
-    if answers["database"] == "postgresql":
-        need_postgresql()
+    server = server_tests(answers)
     project = generate("copier", template, tmp_path, answers)
     install(project)
 
@@ -53,21 +58,35 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
     tool(project, "deptry", ".")
-    # its own configuration demands a coverage of 90 %; the default one runs on SQLite, too, below
-    server = {"TEST_DATABASE_URL": POSTGRESQL} if answers["database"] == "postgresql" else {}
+    # its own configuration demands a coverage of 90 %; `make test` runs without servers, too, below
     assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q", **server)
 
     add_own_router(project)
     tool(project, "ruff", "check")
-    with database_for(project, answers) as settings, booted(project, **settings) as service:
+    with (
+        database_for(project, answers) as database,
+        redis_for(project, answers) as redis,
+        booted(project, **(settings := database | redis)) as service,
+    ):
         call(service, cors=answers["cors"])
         headers = log_in(project, service, settings) if answers["jwt_auth"] else {}
         if answers["database"] != "none":
             keep_items(service, headers)
-        fuzz(service, tmp_path, headers)
+        fuzz(service, tmp_path, headers, jobs=answers["background_tasks"])
         assert service.stop() == 0
+        if answers["rate_limiting"]:
+            call_too_often(project, settings)
     for line in service.log.read_text("utf-8").splitlines():
         assert json.loads(line)["level"] in {"debug", "info", "warning"}, line
+
+
+def server_tests(answers: Answers) -> dict[str, str]:
+    """Let a service for PostgreSQL be tested on the servers of production, and others on none."""
+    if answers["database"] != "postgresql":
+        return {}
+    need_postgresql()
+    need_redis()
+    return {"TEST_DATABASE_URL": POSTGRESQL, "TEST_REDIS_URL": REDIS}
 
 
 def call(service: Service, *, cors: bool) -> None:
@@ -147,6 +166,23 @@ def keep_items(service: Service, headers: dict[str, str]) -> None:
         expect_problem(client.get(location), 404)
 
 
+def call_too_often(project: Path, settings: dict[str, str]) -> None:
+    """Use up the requests that a caller has, and go on."""
+    with (
+        booted(project, **settings, RATE_LIMIT="2/hour") as service,
+        httpx2.Client(base_url=service.url) as client,
+    ):
+        for left in (1, 0):
+            response = client.post("/api/v1/notes", json={"text": "Hello"})
+            assert response.status_code == 201
+            assert response.headers["RateLimit-Policy"] == '"default";q=2;w=3600'
+            assert response.headers["RateLimit"].startswith(f'"default";r={left};t=')
+        refused = client.post("/api/v1/notes", json={"text": "Hello"})
+        expect_problem(refused, 429)
+        assert 0 < int(refused.headers["Retry-After"]) <= 3600
+        assert client.get("/readyz").status_code == 200
+
+
 def expect_problem(response: httpx2.Response, status: int) -> None:
     """Expect a problem (RFC 9457) with the security headers that every response has."""
     assert response.status_code == status
@@ -156,7 +192,7 @@ def expect_problem(response: httpx2.Response, status: int) -> None:
     assert "max-age" in response.headers["Strict-Transport-Security"]
 
 
-def fuzz(service: Service, folder: Path, headers: dict[str, str]) -> None:
+def fuzz(service: Service, folder: Path, headers: dict[str, str], *, jobs: bool) -> None:
     """Let schemathesis look for server errors and for answers that are not documented."""
     options = [f"--header={name}: {value}" for name, value in headers.items()]
     check(
@@ -166,8 +202,9 @@ def fuzz(service: Service, folder: Path, headers: dict[str, str]) -> None:
         # they would close the account that the others need
         *("--exclude-operation-id", "deactivate_me_api_v1_users_me_delete"),
         *("--exclude-operation-id", "update_user_api_v1_users__user_id__patch"),
-        # well-formed tokens and addresses may well be refused (RFC 6749, section 5.2)
-        *(("--exclude-checks", "positive_data_acceptance") if headers else ()),
+        # well-formed tokens and addresses may well be refused (RFC 6749, section 5.2), and so may
+        # an idempotency key that has been used for another request
+        *(("--exclude-checks", "positive_data_acceptance") if headers or jobs else ()),
         cwd=folder,
     )
 
@@ -274,12 +311,14 @@ def test_pre_commit_runs_clean(project: Path) -> None:
     assert not check("git", "status", "--porcelain", cwd=project)
 
 
-def test_the_living_template_passes_its_tests_in_place(project: Path) -> None:
+def test_the_living_template_passes_its_tests_in_place(template: Path, tmp_path: Path) -> None:
+    project = generate("copier", template, tmp_path, preset("full"))
+    install(project)
     living = REPOSITORY / "template"
     tool(project, "ruff", "check", "--no-cache", "--extend-ignore", "I001", str(living))
     check(
         *(project / ".venv" / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
         cwd=living,
-        PYTHONDONTWRITEBYTECODE="1",
+        PYTHONPYCACHEPREFIX=str(tmp_path / "bytecode"),
         COVERAGE_FILE=str(project / ".coverage.in-place"),
     )
