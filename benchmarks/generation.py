@@ -52,9 +52,24 @@ def seconds(arguments: list[str], target: Path) -> float:
     return elapsed
 
 
+def runs() -> int:
+    """Read how many runs are wanted; one more warms up."""
+    return int(sys.argv[1]) if len(sys.argv) > 1 else 15
+
+
+def report(label: str, ours: list[float], plain: list[float]) -> None:
+    """Print the medians and the ratio of runs in turn, without the first of each."""
+    ours, plain = ours[1:], plain[1:]
+    ratios = [a / b for a, b in zip(ours, plain, strict=True)]
+    print(
+        f"{label:13}  groundwork {statistics.median(ours):.3f} s   "
+        f"plain copy {statistics.median(plain):.3f} s   "
+        f"ratio {statistics.median(ratios):.2f} ({len(ratios)} runs each)"
+    )
+
+
 def main() -> None:
     """Print the medians and their ratio, run by run in turn so that drift hits both."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         template = clone_template(folder / "template")
@@ -63,15 +78,10 @@ def main() -> None:
             floor = plain_template(folder / f"floor-{engine}", project, engine)
             target = folder / "out"
             times: dict[Path, list[float]] = {template: [], floor: []}
-            for _ in range(runs + 1):
+            for _ in range(runs() + 1):
                 for source, measured in times.items():
                     measured.append(seconds(command(engine, source, target), target))
-            ours, plain = (statistics.median(measured[1:]) for measured in times.values())
-            ratios = [a / b for a, b in zip(*(m[1:] for m in times.values()), strict=True)]
-            print(
-                f"{engine:12}  groundwork {ours:.3f} s   plain copy {plain:.3f} s   "
-                f"ratio {statistics.median(ratios):.2f} ({runs} runs each)"
-            )
+            report(engine, times[template], times[floor])
 
 
 if __name__ == "__main__":
