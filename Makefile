@@ -5,6 +5,8 @@ RUN := $(UV) run --quiet
 DEMO := build/demo
 LIVING := build/living
 PORT := 8000
+# a process that may not keep what it compiles starts several times as slowly, and tests start many
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 
@@ -26,7 +28,7 @@ test: | $(UV) ## Prove the template: every promise, from bad answers to running 
 	$(RUN) pytest -n 2 --dist worksteal
 
 .PHONY: quick
-quick: | $(UV) ## Run the tests that install nothing
+quick: | $(UV) ## Run the tests that take no more than two minutes together
 	$(RUN) pytest -n 2 --dist worksteal -m "not slow"
 
 .PHONY: lint
@@ -43,7 +45,7 @@ lint: living | $(UV) ## Check style and types of the repository and of template/
 .PHONY: living
 living: | $(UV) # the environment of a project with every feature on, for work on template/ in place
 	rm -rf $(LIVING).new
-	$(RUN) copier copy --defaults --quiet --vcs-ref HEAD . $(LIVING).new
+	$(RUN) copier copy --defaults --quiet --vcs-ref HEAD --data-file presets/full.yml . $(LIVING).new
 	mkdir -p $(LIVING)
 	cp $(LIVING).new/pyproject.toml $(LIVING).new/README.md $(LIVING)/
 	rm -rf $(LIVING).new
@@ -59,10 +61,30 @@ sync: | $(UV) ## Write what follows from copier.yml: cookiecutter.json, the tabl
 	$(RUN) scripts/sync_cookiecutter.py
 	$(RUN) scripts/sync_readme.py
 
+.PHONY: switches
+switches: | $(UV) ## Write the table of switches in docs/updating.md anew
+	$(RUN) pytest -n 0 --write-docs -k lived_in tests/test_update.py
+
+.PHONY: docs
+docs: | $(UV) ## Make a site of docs/ in build/docs, where every link leads somewhere
+	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs build/docs
+	@echo "Open build/docs/index.html."
+
 .PHONY: bench
-bench: | $(UV) ## Measure generation beside its floor, and a service in a storm of logins
+bench: | $(UV) ## Measure what things cost, each beside a baseline in the same run
 	$(RUN) benchmarks/generation.py
+	$(RUN) benchmarks/update.py
+	$(RUN) benchmarks/service.py
 	$(RUN) benchmarks/login_storm.py
+	$(RUN) benchmarks/cache.py
+	$(RUN) benchmarks/jobs.py
+	$(RUN) benchmarks/rooms.py
+	$(RUN) benchmarks/telemetry.py
+	$(RUN) benchmarks/container.py
+
+.PHONY: release
+release: | $(UV) ## Test, then commit and tag a version of the template: make release VERSION=0.2.0
+	$(RUN) scripts/release.py $(VERSION)
 
 .uv/bin/uv:
 	python3 -m venv .uv
