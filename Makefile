@@ -70,6 +70,10 @@ docs: | $(UV) ## Make a site of docs/ in build/docs, where every link leads some
 	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs build/docs
 	@echo "Open build/docs/index.html."
 
+.PHONY: pictures
+pictures: | $(UV) ## Take the README's pictures anew, of the last commit
+	$(RUN) scripts/pictures.py
+
 .PHONY: bench
 bench: | $(UV) ## Measure what things cost, each beside a baseline in the same run
 	$(RUN) benchmarks/generation.py
