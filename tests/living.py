@@ -15,10 +15,12 @@ DELETED = [".pre-commit-config.yaml"]
 RENAMED = {"tests/test_logs.py": "tests/test_lines_of_the_log.py"}
 OWN_FILES = {
     "app/shop/__init__.py": '"""The shop."""\n',
-    "app/shop/prices.py": '"""What things cost."""\n\nLAMP = 12\n',
+    "app/shop/prices.py": (
+        '"""What things cost."""\n\nfrom humanize import intcomma\n\nLAMP = intcomma(1200)\n'
+    ),
     "tests/test_prices.py": (
-        "from app.shop.prices import LAMP\n\n\ndef test_a_lamp_costs_something() -> None:\n"
-        "    assert LAMP > 0\n"
+        "from app.shop.prices import LAMP\n\n\ndef test_a_price_can_be_read() -> None:\n"
+        '    assert LAMP == "1,200"\n'
     ),
 }
 OWN_MIGRATION = "migrations/versions/shop_0001.py"
@@ -61,12 +63,12 @@ def live_in(project: Path, *, docker: bool = True) -> dict[str, str]:
     edit(
         project / "pyproject.toml",
         "    # your own below\n",
-        '    # your own below\n    "boltons>=25,<26",\n',
+        '    # your own below\n    "humanize>=4.9,<5",\n',
     )
     edit(
         project / "app" / "settings.py",
         "    # your own below\n",
-        "    # your own below\n    shop_name: str = 'Corner'\n",
+        '    # your own below\n    shop_name: str = "Corner"\n',
     )
     edit(project / ".env.example", "# your own below", "# your own below\nSHOP_NAME=Corner")
     edit(project / "app" / "health.py", "time_limit: float = 2.0", "time_limit: float = 5.0")
@@ -93,8 +95,8 @@ def live_in(project: Path, *, docker: bool = True) -> dict[str, str]:
         "app/main.py": "app.include_router(notes.router)",
         "README.md": "Ask the shop team.",
         "Makefile": "python seed.py",
-        "pyproject.toml": "boltons>=25,<26",
-        "app/settings.py": "shop_name: str = 'Corner'",
+        "pyproject.toml": "humanize>=4.9,<5",
+        "app/settings.py": 'shop_name: str = "Corner"',
         ".env.example": "SHOP_NAME=Corner",
         "app/health.py": "time_limit: float = 5.0",
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.living import expect_clean, live_in, update
 from tests.projects import BIN, check, commit_all, generate, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset
 from tests.services import (
@@ -46,12 +47,19 @@ MAKEFILE_NEEDS = [
 """Beside Python: what every machine with make has."""
 
 
-@pytest.mark.parametrize("answers", PAIRS, ids=map(label, PAIRS))
+@pytest.mark.parametrize(
+    ("answers", "was_lived_in"),
+    [(answers, number % 2 == 0) for number, answers in enumerate(PAIRS)],
+    ids=map(label, PAIRS),
+)
 def test_a_service_passes_its_own_checks_and_keeps_its_promises(
-    template: Path, tmp_path: Path, answers: Answers
+    template: Path, tmp_path: Path, answers: Answers, *, was_lived_in: bool
 ) -> None:
     server = server_tests(answers)
-    project = generate("copier", template, tmp_path, answers)
+    if was_lived_in:
+        project = switched(template, tmp_path, answers)
+    else:
+        project = generate("copier", template, tmp_path, answers)
     install(project)
 
     tool(project, "ruff", "check")
@@ -61,8 +69,9 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     # its own configuration demands a coverage of 90 %; `make test` runs without servers, too, below
     assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q", **server)
 
-    add_own_router(project)
-    tool(project, "ruff", "check")
+    if not was_lived_in:
+        add_own_router(project)
+        tool(project, "ruff", "check")
     with (
         database_for(project, answers) as database,
         redis_for(project, answers) as redis,
@@ -78,6 +87,22 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
             call_too_often(project, settings)
     for line in service.log.read_text("utf-8").splitlines():
         assert json.loads(line)["level"] in {"debug", "info", "warning"}, line
+
+
+def switched(template: Path, folder: Path, answers: Answers) -> Path:
+    """Write a project with the opposite answers, live in it, and switch it to the answers."""
+    other = {"postgresql": "sqlite", "sqlite": "postgresql", "none": "none"}
+    before = answers | {"database": other[str(answers["database"])]}
+    for name in ("background_tasks", "cors", "rate_limiting", "telemetry", "websockets"):
+        before[name] = not answers[name]
+    for name in ("jwt_auth", "caching"):
+        before[name] = not answers[name] and answers["database"] != "none"
+    project = generate("copier", template, folder, before)
+    commit_all(project, "Start")
+    edits = live_in(project, docker=False)
+    update(project, **answers)
+    expect_clean(project, edits)
+    return project
 
 
 def server_tests(answers: Answers) -> dict[str, str]:

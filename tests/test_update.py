@@ -117,7 +117,7 @@ def test_a_switch_turns_and_turns_back_on_a_project_that_is_lived_in(
     update(project, **after)
     expect_clean(project, edits)
     record(label(before, after), row(lived_in, snapshot(project), edits))
-    check("ruff", "check", "--no-cache", "--extend-ignore=Q000", cwd=project)
+    check("ruff", "check", "--no-cache", cwd=project)
     commit_all(project, "Switch")
     update(project, **before)
     expect_clean(project, edits)
