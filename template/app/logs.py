@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import sys
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -19,9 +20,15 @@ SECRET_WORDS = ("authorization", "cookie", "password", "secret", "token", "api_k
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blank every value whose name says that it is secret."""
     for name in event:
-        if any(word in name.lower() for word in SECRET_WORDS):
+        if is_secret(name):
             event[name] = "[hidden]"
     return event
+
+
+@lru_cache
+def is_secret(name: str) -> bool:
+    """Whether the name of a value says that it is secret."""
+    return any(word in name.lower() for word in SECRET_WORDS)
 
 
 SHARED_PROCESSORS: list[Processor] = [

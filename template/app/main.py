@@ -34,9 +34,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_problem_handlers(app)
     add_health(app)
     add_docs(app)
-    include_features(app, settings)
     # your own routers below
 
+    include_features(app, settings)
     return app
 
 

@@ -99,16 +99,20 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, policy: Secure) -> None:
         self.app = app
-        self.headers = policy.headers
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in policy.headers.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                headers = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in headers}
+                headers += [each for each in self.headers if each[0] not in present]
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -157,8 +161,9 @@ class PlainTextProblems:
 
 def is_plain_error(message: Message) -> bool:
     """Whether a response starts that is an error in plain text."""
-    content_type = Headers(scope=message).get("Content-Type", "")
-    return bool(message["status"] >= 400 and content_type.startswith("text/plain"))
+    if message["status"] < 400:
+        return False
+    return Headers(scope=message).get("Content-Type", "").startswith("text/plain")
 
 
 def problem_from(plain_error: Message, text: str) -> ProblemError:

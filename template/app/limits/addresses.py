@@ -1,6 +1,7 @@
 """From which address a request comes, of which a caller can forge nothing."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -51,6 +52,7 @@ def forwarded_for(scope: Scope) -> list[str]:
     return ",".join(Headers(scope=scope).getlist("X-Forwarded-For")).split(",")
 
 
+@lru_cache(maxsize=1024)
 def read_address(text: str) -> Address | None:
     """Read an address, with or without a port; of what is none, make nothing."""
     text = text.strip()
