@@ -31,6 +31,10 @@ test: | $(UV) ## Prove the template: every promise, from bad answers to running 
 quick: | $(UV) ## Run the tests that take no more than two minutes together
 	$(RUN) pytest -n 2 --dist worksteal -m "not slow"
 
+.PHONY: proof
+proof: | $(UV) ## Run all tests, and write down in docs/proof.md what they prove
+	$(RUN) pytest -n 2 --dist worksteal --write-proof
+
 .PHONY: lint
 lint: living | $(UV) ## Check style and types of the repository and of template/ in place
 	$(RUN) ruff check --extend-exclude template

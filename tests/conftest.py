@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.projects import clone_template
+from tests.proof import Proof
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let tests write down what they have seen, where the docs say it."""
     parser.addoption("--write-docs", action="store_true", help="write tables of docs/ anew")
+    parser.addoption("--write-proof", action="store_true", help="write docs/proof.md anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the process that hears of all tests write down what they prove."""
+    if config.getoption("--write-proof") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Proof())
 
 
 @pytest.fixture(scope="session")

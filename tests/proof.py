@@ -1,0 +1,81 @@
+"""What a run has proved, as docs/proof.md: `pytest --write-proof`, or `make proof`."""
+
+import ast
+import os
+import platform
+import time
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.questions import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "proof.md"
+MATRIX = ["every_combination", "parity", "services", "update"]
+"""Their tests go through combinations of answers, and get a line each."""
+
+
+class Proof:
+    """Counts what tests report, and writes the page when they end."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self.started = time.monotonic()
+        self.outcomes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.seconds: dict[tuple[str, str], float] = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count one phase of a test."""
+        file, name = report.nodeid.split("[")[0].split("::")
+        self.seconds[file, name] += report.duration
+        if report.when == "call" or not report.passed:
+            self.outcomes[file, name][report.outcome] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the page."""
+        files = sorted({file for file, _ in self.outcomes})
+        PAGE.write_text(
+            "\n".join([*self.head(), *self.promises(files), *self.matrix(files)]) + "\n"
+        )
+
+    def head(self) -> list[str]:
+        """Say when, where, how many and how long."""
+        minutes = (time.monotonic() - self.started) / 60
+        total = say(sum(self.outcomes.values(), Counter()))
+        machine = (
+            f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores"
+        )
+        return [
+            "# What was proved",
+            "",
+            "A run of all tests wrote this page: `make proof`. Times are sums over tests, of which two",
+            "run at a time; what a file shares among its tests counts with the first.",
+            "",
+            f"{datetime.now(UTC):%Y-%m-%d}, {machine}: {total}, in {minutes:.0f} minutes.",
+        ]
+
+    def promises(self, files: list[str]) -> list[str]:
+        """Give a line to each file, whose docstring is the promise."""
+        rows = []
+        for file in files:
+            keys = [key for key in self.outcomes if key[0] == file]
+            outcomes = sum((self.outcomes[key] for key in keys), Counter[str]())
+            seconds = sum(self.seconds[key] for key in keys)
+            text = ast.get_docstring(ast.parse((REPOSITORY / file).read_text("utf-8"))) or ""
+            rows.append(f"| {text.splitlines()[0]} | {say(outcomes)} | {seconds:.0f} s |")
+        return ["", "## Promises", "", "| promise | tests | time |", "| --- | --- | --- |", *rows]
+
+    def matrix(self, files: list[str]) -> list[str]:
+        """Give a line to each test of the matrix."""
+        rows = []
+        for file in (each for name in MATRIX for each in files if each.endswith(f"test_{name}.py")):
+            for key in (key for key in self.outcomes if key[0] == file):
+                text = key[1].removeprefix("test_").replace("_", " ")
+                rows.append(f"| {text} | {say(self.outcomes[key])} | {self.seconds[key]:.0f} s |")
+        return ["", "## Combinations", "", "| test | tried | time |", "| --- | --- | --- |", *rows]
+
+
+def say(outcomes: Counter[str]) -> str:
+    """Say how many ended how."""
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
