@@ -21,6 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Proof())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_services.py")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a clean, tagged clone of this repository, uncommitted work included."""

@@ -66,10 +66,12 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
     tool(project, "deptry", ".")
-    # its own configuration demands a coverage of 90 %; `make test` runs without servers, too, below
-    assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q", **server)
-
-    if not was_lived_in:
+    if was_lived_in:
+        # to count what is covered takes as long again, and the owner's code counts, too
+        assert " passed" in tool(project, "pytest", "-q", "--no-cov", **server)
+    else:
+        # its own configuration demands 90 %; `make test` runs without servers, too, below
+        assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q", **server)
         add_own_router(project)
         tool(project, "ruff", "check")
     with (
