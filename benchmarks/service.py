@@ -1,4 +1,6 @@
-"""Time a service with everything on, beside a bare FastAPI application on the same and another server.
+"""Time services beside a bare FastAPI application on the same and on another server.
+
+One service has everything on, one no option but a database and users.
 
 The bare one has the same four routes and none of the rest: no log line, no headers, no limit. Each
 has one worker and the same PostgreSQL; they take short turns. The processor time of a request is what
@@ -27,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from load import CLIENTS, children_of, keep_busy, processor_time
 
 from tests.projects import check, clone_template, run
-from tests.questions import preset
+from tests.questions import Answers, preset
 from tests.rendering import write
 from tests.services import (
     POSTGRESQL,
@@ -207,26 +209,35 @@ def time_starts(project: Path, settings: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Write a service with everything on and a bare application beside it, and measure both."""
+    """Measure a service with everything on, and one with no option but a database and users."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.5
     command = ("psql", "-qAt", POSTGRESQL, "-c", "SELECT 1")
     if not shutil.which("psql") or run(*command, cwd=Path.cwd()).returncode != 0:
         message = f"It needs PostgreSQL at {POSTGRESQL}: set TEST_DATABASE_URL."
         raise SystemExit(message)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    everything = {**preset("full"), "database": "postgresql"}
+    options = {"cors": False, **dict.fromkeys(preset("full"), False)}
     with tempfile.TemporaryDirectory() as folder:
         template = clone_template(Path(folder, "template"))
-        answers = {**preset("full"), "database": "postgresql"}
-        project = write(template, Path(folder), answers)
-        install(project)
-        into = ("--python", project / ".venv")
-        check("uv", "pip", "install", "--quiet", *into, "uvicorn[standard]", cwd=project)
-        add_own_router(project)
-        shutil.copy(BARE, project)
-        with database_for(project, answers) as settings:
-            print(f"{CLIENTS} clients, one worker each")
-            time_requests(project, settings, seconds)
-            time_starts(project, settings)
+        print(f"{CLIENTS} clients, one worker each")
+        measure(template, Path(folder, "everything"), everything, seconds)
+        measure(template, Path(folder, "data and users"), everything | options, seconds)
+
+
+def measure(template: Path, folder: Path, answers: Answers, seconds: float) -> None:
+    """Write a service and a bare application beside it, and print what they take."""
+    print(f"\n--- a service with {folder.name} ---")
+    folder.mkdir()
+    project = write(template, folder, answers)
+    install(project)
+    into = ("--python", project / ".venv")
+    check("uv", "pip", "install", "--quiet", *into, "uvicorn[standard]", cwd=project)
+    add_own_router(project)
+    shutil.copy(BARE, project)
+    with database_for(project, answers) as settings:
+        time_requests(project, settings, seconds)
+        time_starts(project, settings)
 
 
 if __name__ == "__main__":

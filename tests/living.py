@@ -23,6 +23,22 @@ OWN_FILES = {
         '    assert LAMP == "1,200"\n'
     ),
 }
+OWN_MODEL = "app/shop/models.py"
+MODEL = '''"""The table of shops."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base
+
+
+class Shop(Base):
+    """A shop."""
+
+    __tablename__ = "shops"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+'''
 OWN_MIGRATION = "migrations/versions/shop_0001.py"
 MIGRATION = '''"""Create the table of shops."""
 
@@ -85,6 +101,12 @@ def live_in(project: Path, *, docker: bool = True) -> dict[str, str]:
         edit(project / items, "What can be done with items.", "What the shop does with items.")
         own[items] = "What the shop does with items."
         (project / OWN_MIGRATION).write_text(MIGRATION, "utf-8")
+        (project / OWN_MODEL).write_text(MODEL, "utf-8")
+        edit(
+            project / "app" / "notes.py",
+            "from app import API_PREFIX\n",
+            "import app.shop.models  # noqa: F401\nfrom app import API_PREFIX\n",
+        )
         own[OWN_MIGRATION] = MIGRATION
     if docker:
         edit(project / "Dockerfile", "# A number, because", "ENV TZ=UTC\n\n# A number, because")
