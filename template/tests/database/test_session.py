@@ -155,17 +155,23 @@ def test_a_commit_that_fails_is_no_success(client: TestClient, deferred_rule: No
     assert count_items() == 0
 
 
+async def connections_in_use(app: FastAPI, count: int) -> None:
+    """Wait until so many connections of the pool are in use."""
+    async with asyncio.timeout(10):
+        while app.state.engine.pool.checkedout() != count:  # noqa: ASYNC110  nobody is told
+            await asyncio.sleep(0.01)
+
+
 def test_a_cancelled_request_gives_its_connection_back(app: FastAPI) -> None:
     async def cancel_requests() -> None:
         async with running(app) as client:
             for _ in range(3):
                 request = asyncio.create_task(client.get("/slow"))
-                await asyncio.sleep(0.2)
-                assert app.state.engine.pool.checkedout() == 1
+                await connections_in_use(app, 1)
                 request.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await request
-                assert app.state.engine.pool.checkedout() == 0
+                await connections_in_use(app, 0)
             response = await client.post("/ladders")
             assert response.status_code == 201
 
@@ -176,7 +182,7 @@ def test_a_pool_without_connections_asks_to_come_back(app: FastAPI) -> None:
     async def exhaust_pool() -> None:
         async with running(app) as client:
             request = asyncio.create_task(client.get("/slow"))
-            await asyncio.sleep(0.2)
+            await connections_in_use(app, 1)
             response = await client.post("/ladders")
             assert response.status_code == 503
             assert response.headers["Content-Type"] == "application/problem+json"
