@@ -438,3 +438,29 @@ def test_a_committed_lock_decides_what_is_installed(
     result = docker.run("build", project)
     assert result.returncode != 0
     assert "uv.lock" in result.stderr
+
+
+@slow
+def test_a_development_container_sets_itself_up(
+    docker: Docker, template: Path, tmp_path: Path
+) -> None:
+    project = write(template, tmp_path, ONE_FILE)
+    container = json.loads((project / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    assert STAND_INS["python"] == f"{container['image']}-slim"
+    # what the image has beside the slim one's
+    recipe = f"FROM {STAND_INS['python']}\nRUN apt-get update -qq && apt-get install -qq git make\n"
+    context, name = tmp_path / "context", f"groundwork-{token_hex(4)}"
+    context.mkdir()
+    (context / "Dockerfile").write_text(recipe, "utf-8")
+    docker.check("build", "--tag", name, context)
+    commands = (
+        "cp -r /project /workspace && cd /workspace"
+        f" && {container['postCreateCommand']}"
+        " && .venv/bin/python -m pytest -q --no-cov tests/test_health.py tests/items"
+    )
+    try:
+        volume = f"{project}:/project:ro"
+        printed = docker.check("run", "--rm", "--volume", volume, name, "sh", "-ec", commands)
+        assert " passed" in printed
+    finally:
+        docker.run("image", "rm", "--force", name)
