@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select, text
 from starlette.types import Message
@@ -53,8 +53,9 @@ async def add_orphan(session: Session) -> str:
 
 
 @router.get("/slow")
-async def read_slowly(session: Session) -> str:
+async def read_slowly(request: Request, session: Session) -> str:
     await session.execute(select(1))
+    request.app.state.has_read.set()
     await asyncio.sleep(60)
     return "done"
 
@@ -155,23 +156,24 @@ def test_a_commit_that_fails_is_no_success(client: TestClient, deferred_rule: No
     assert count_items() == 0
 
 
-async def connections_in_use(app: FastAPI, count: int) -> None:
-    """Wait until so many connections of the pool are in use."""
-    async with asyncio.timeout(10):
-        while app.state.engine.pool.checkedout() != count:  # noqa: ASYNC110  nobody is told
-            await asyncio.sleep(0.01)
+async def read(client: httpx2.AsyncClient, app: FastAPI) -> asyncio.Task[httpx2.Response]:
+    """Send a request that reads, and then holds its connection for long."""
+    app.state.has_read = asyncio.Event()
+    request = asyncio.create_task(client.get("/slow"))
+    await asyncio.wait_for(app.state.has_read.wait(), 10)
+    return request
 
 
 def test_a_cancelled_request_gives_its_connection_back(app: FastAPI) -> None:
     async def cancel_requests() -> None:
         async with running(app) as client:
             for _ in range(3):
-                request = asyncio.create_task(client.get("/slow"))
-                await connections_in_use(app, 1)
+                request = await read(client, app)
+                assert app.state.engine.pool.checkedout() == 1
                 request.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await request
-                await connections_in_use(app, 0)
+                assert app.state.engine.pool.checkedout() == 0
             response = await client.post("/ladders")
             assert response.status_code == 201
 
@@ -181,8 +183,7 @@ def test_a_cancelled_request_gives_its_connection_back(app: FastAPI) -> None:
 def test_a_pool_without_connections_asks_to_come_back(app: FastAPI) -> None:
     async def exhaust_pool() -> None:
         async with running(app) as client:
-            request = asyncio.create_task(client.get("/slow"))
-            await connections_in_use(app, 1)
+            request = await read(client, app)
             response = await client.post("/ladders")
             assert response.status_code == 503
             assert response.headers["Content-Type"] == "application/problem+json"
