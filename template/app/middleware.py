@@ -110,7 +110,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
-                present = {name.lower() for name, _ in headers}
+                present = {name for name, _ in headers}
                 headers += [each for each in self.headers if each[0] not in present]
                 message["headers"] = headers
             await send(message)
