@@ -5,6 +5,7 @@ RUN := $(UV) run --quiet
 DEMO := build/demo
 LIVING := build/living
 PORT := 8000
+PYTEST := $(RUN) pytest -n 2 --dist worksteal
 # a process that may not keep what it compiles starts several times as slowly, and tests start many
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -25,15 +26,15 @@ demo: | $(UV) ## Write a project with the default answers into build/demo and ru
 
 .PHONY: test
 test: | $(UV) ## Prove the template: every promise, from bad answers to running services
-	$(RUN) pytest -n 2 --dist worksteal
+	$(PYTEST)
 
 .PHONY: quick
 quick: | $(UV) ## Run the tests that take no more than two minutes together
-	$(RUN) pytest -n 2 --dist worksteal -m "not slow"
+	$(PYTEST) -m "not slow"
 
 .PHONY: proof
 proof: | $(UV) ## Run all tests, and write down in docs/proof.md what they prove
-	$(RUN) pytest -n 2 --dist worksteal --write-proof
+	$(PYTEST) --write-proof
 
 .PHONY: lint
 lint: living | $(UV) ## Check style and types of the repository and of template/ in place

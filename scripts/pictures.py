@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -29,15 +30,12 @@ URL = "http://127.0.0.1:8000"
 
 def main() -> None:
     """Write a project, show it to both cameras, and keep the pictures."""
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
-    ):
+    console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clone = ["git", "clone", "--quiet", str(REPOSITORY), str(folder / "groundwork")]
         subprocess.run(clone, check=True)
         project = folder / "my-service"
-        console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
 
         show(console, "copier copy --defaults groundwork my-service", folder, last=7)
         show(console, "cd my-service && git init --quiet && git add .", folder)
