@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from taskiq.acks import AcknowledgeType
 from taskiq.api import run_scheduler_task
 from taskiq.receiver import Receiver
 
+from app.concurrency import end
 from app.jobs.broker import JobBroker
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.memory_broker import MemoryBroker
@@ -76,11 +77,9 @@ async def running_here(broker: JobBroker, settings: JobSettings) -> AsyncIterato
     try:
         yield
     finally:
-        scheduler.cancel()
+        await end(scheduler)
         stop.set()
         await worker
-        with suppress(asyncio.CancelledError):
-            await scheduler
 
 
 async def run_jobs(

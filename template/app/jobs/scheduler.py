@@ -4,6 +4,7 @@ import asyncio
 
 from taskiq.api import run_scheduler_task
 
+from app.concurrency import together
 from app.jobs.processes import run_until_stopped
 from app.jobs.running import create_broker
 from app.jobs.schedule import JobScheduler
@@ -17,10 +18,7 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
     await broker.startup()
     try:
         # Should the sending fail, so does the process, for the platform to start it anew.
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(run_scheduler_task(JobScheduler(broker)))
-            await stop.wait()
-            sending.cancel()
+        await together(run_scheduler_task(JobScheduler(broker)), stop.wait())
     finally:
         await broker.shutdown()
 

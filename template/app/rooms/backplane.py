@@ -16,6 +16,8 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
+from app.concurrency import end, together
+
 WAIT_SECONDS = 1
 """For how long a member who joins waits for the room's messages from elsewhere."""
 
@@ -47,18 +49,11 @@ class Backplane:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
         """Publish and listen in the background."""
-        tasks = [
-            asyncio.create_task(self.keep_publishing()),
-            asyncio.create_task(self.keep_listening()),
-        ]
+        task = asyncio.create_task(together(self.keep_publishing(), self.keep_listening()))
         try:
             yield
         finally:
-            # Once is not enough: while it connects, redis-py swallows a cancellation.
-            while running := [task for task in tasks if not task.done()]:
-                for task in running:
-                    task.cancel()
-                await asyncio.wait(running, timeout=0.1)
+            await end(task)
 
     @asynccontextmanager
     async def follow(self, room: str) -> AsyncIterator[None]:
@@ -105,15 +100,14 @@ class Backplane:
         backoff = ExponentialWithJitterBackoff(base=0.1, cap=LONGEST_PAUSE)
         while True:
             try:
-                async with self.redis.pubsub() as pubsub, asyncio.TaskGroup() as tasks:
+                async with self.redis.pubsub() as pubsub:
                     # Nobody's room: it keeps the connection open while there is none.
                     await pubsub.subscribe(self.prefix)
-                    tasks.create_task(self.subscribe(pubsub))
-                    await self.listen(pubsub)
-            except* Exception as errors:  # noqa: BLE001  as above
+                    await together(self.subscribe(pubsub), self.listen(pubsub))
+            except Exception as error:  # noqa: BLE001  as above
                 self.failures += 1
                 self.heard.clear()
-                logger.warning("rooms_are_apart", error=repr(errors.exceptions[0]))
+                logger.warning("rooms_are_apart", error=repr(error))
             # A higher power of two would be too much for a float, after an hour or so.
             await asyncio.sleep(backoff.compute(min(self.failures, 10)))
 

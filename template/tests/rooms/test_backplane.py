@@ -1,3 +1,4 @@
+import asyncio
 import time
 from collections.abc import Callable
 from typing import cast
@@ -7,7 +8,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from redis import Redis
 
+from app.redis import create_client
 from app.rooms import backplane
+from app.rooms.backplane import Backplane
+from app.settings import Settings
 from tests.redis import SERVER
 from tests.rooms.people import Join, hear, say
 
@@ -66,3 +70,18 @@ def test_processes_share_rooms_and_listen_to_those_with_members_only(
     while channels() != {f"{redis_namespace}:rooms:"}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+def test_a_stop_at_any_moment_ends_the_talk_with_redis(redis_namespace: str) -> None:
+    async def come_and_go(steps: int) -> None:
+        async with create_client(Settings(environment="test")) as redis:
+            backplane = Backplane(redis, redis_namespace, print)
+            async with backplane.connected():
+                async with backplane.follow("lobby"):
+                    backplane.publish("lobby", "Hello")
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+
+    for steps in range(12):
+        asyncio.run(asyncio.wait_for(come_and_go(steps), 10))

@@ -1,7 +1,10 @@
+import asyncio
+
 import anyio
 import pytest
 
-from app.rooms.visit import together
+from app import concurrency
+from app.concurrency import end, together
 
 
 async def fail() -> None:
@@ -24,11 +27,11 @@ class Guest:
 def test_the_first_failure_ends_the_others_and_is_raised() -> None:
     guest = Guest()
 
-    async def visit() -> None:
+    async def meet() -> None:
         with pytest.raises(ValueError, match="first"):
             await together(guest.stay(), fail(), guest.stay())
 
-    anyio.run(visit)
+    anyio.run(meet)
     assert guest.left
 
 
@@ -36,10 +39,35 @@ def test_the_first_failure_ends_the_others_and_is_raised() -> None:
 def test_a_scope_that_is_cancelled_meanwhile_knows_its_own_cancellation(*, fails: bool) -> None:
     guest = Guest()
 
-    async def visit() -> bool:
+    async def meet() -> bool:
         with anyio.move_on_after(0.02) as scope:
             await together(guest.stay(), *([fail()] if fails else []))
         return scope.cancelled_caught
 
-    assert anyio.run(visit)
+    assert anyio.run(meet)
     assert guest.left
+
+
+def test_a_task_that_swallows_its_cancellation_ends_nevertheless(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(concurrency, "PATIENCE_SECONDS", 0.01)
+    swallowed = 0
+
+    async def stay() -> None:
+        nonlocal swallowed
+        while swallowed < 3:
+            try:
+                await anyio.sleep_forever()
+            except asyncio.CancelledError:
+                swallowed += 1
+        await anyio.sleep_forever()
+
+    async def leave() -> None:
+        task = asyncio.create_task(stay())
+        await asyncio.sleep(0)
+        await end(task)
+        assert task.cancelled()
+
+    asyncio.run(leave())
+    assert swallowed == 3
