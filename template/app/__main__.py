@@ -1,7 +1,10 @@
 """Serve with Granian: `python -m app`, or `python -m app --reload` while you write."""
 
+import os
+import signal
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -52,6 +55,7 @@ def serve(settings: Settings, *, reload: bool) -> None:
         reload_ignore_worker_failure=True,
     )
     server.on_reload(forget_modules)
+    let_a_stop_through()
     # {% if telemetry %}
     share_metrics(server, settings)
     # {% endif %}
@@ -63,6 +67,20 @@ def serve(settings: Settings, *, reload: bool) -> None:
         # A platform may signal workers, too; one that ends before Granian asks it to is no failure.
         if not server.interrupt_signal:
             raise
+
+
+def let_a_stop_through() -> None:
+    """Let SIGTERM end workers that still start: they inherit a handler that does nothing there."""
+    if sys.platform == "win32":
+        return
+    block = partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM])
+    unblock = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+    def end_at_once() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        unblock()
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=end_at_once)
 
 
 def forget_modules() -> None:

@@ -85,9 +85,14 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
-        with suppress(ProcessLookupError):
-            os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.communicate()
+        kill(server.process)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End what is left of a group of processes."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -129,3 +134,27 @@ def test_workers_that_end_before_the_main_process_knows_are_no_failure(
     server.process.send_signal(signal.SIGCONT)
     server.log()
     assert server.process.returncode == 0
+
+
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["main-process", "all-processes"])
+def test_a_stop_while_workers_start_is_no_failure(
+    tell: Callable[[int, signal.Signals], None],
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app"],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"PORT": "0"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout
+        while "Spawning worker" not in process.stdout.readline():
+            assert process.poll() is None
+        tell(process.pid, signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    finally:
+        kill(process)
+    assert "refused to gracefully stop" not in output
+    assert process.returncode == 0
