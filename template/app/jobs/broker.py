@@ -1,5 +1,6 @@
 """What every queue of jobs can do, whether it is in this process or in Redis."""
 
+import asyncio
 import json
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class JobBroker(AsyncBroker):
     """
 
     settings: JobSettings
+    stop: asyncio.Event
+    """What tells a worker to take no more jobs."""
 
     @abstractmethod
     async def find(self, job_id: UUID) -> Job | None:

@@ -95,7 +95,8 @@ class RedisBroker(RedisStreamBroker, JobBroker):
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Deliver abandoned and postponed jobs, and new ones, for as long as Redis takes."""
         declared = False
-        while True:
+        # To be cancelled is not enough: see app/concurrency.py.
+        while not self.stop.is_set():
             try:
                 if not declared:
                     await self.declare_group()

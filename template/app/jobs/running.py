@@ -89,6 +89,7 @@ async def run_jobs(
 
     What then goes on is cut off when the broker is shut down.
     """
+    broker.stop = stop
     receiver = Receiver(
         broker,
         ack_type=AcknowledgeType.MANUAL,

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import subprocess
@@ -6,6 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from app.jobs.worker import work
+from app.settings import Settings
+from tests.redis import SERVER
 
 PROJECT_ROOT = Path(__file__).parents[2]
 AWAY = "redis://127.0.0.1:1/0"
@@ -55,3 +60,17 @@ def test_a_stop_ends_worker_and_scheduler_in_order_though_redis_is_away(run: Run
         output, errors = process.communicate(timeout=30)
         assert '"process_stopped"' in output.splitlines()[-1]
         assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+def test_a_worker_stops_at_any_moment() -> None:
+    async def come_and_go(steps: int) -> None:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(work(Settings(environment="test"), stop))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        stop.set()
+        await worker
+
+    for steps in range(0, 120, 3):
+        asyncio.run(asyncio.wait_for(come_and_go(steps), 10))
