@@ -40,9 +40,9 @@ def find_after_stop(client: TestClient, place: str) -> Job:
 
 
 def test_a_stop_finishes_what_runs_and_cuts_off_what_goes_on() -> None:
-    with shop_in_memory(shutdown_timeout=1, job_concurrency=2) as client:
-        short, long = submit(client, "sleep", 0.2), submit(client, "sleep", 60)
-        wait_for(client, short, "running")
+    with shop_in_memory(shutdown_timeout=3, job_concurrency=2) as client:
+        short, long = submit(client, "sleep", 0.5), submit(client, "sleep", 60)
+        wait_for(client, short, "running", "succeeded")
         wait_for(client, long, "running")
         late = submit(client, "echo")
     assert find_after_stop(client, short).state == "succeeded"
