@@ -22,6 +22,7 @@ from app.jobs.tasks import add_tasks
 from app.settings import Settings
 # {% if telemetry %}
 from app.telemetry.jobs import JobTraces
+from app.telemetry.tracing import get_provider
 # {% endif %}
 
 # Of the time that the web process has to stop, jobs get this part: requests come first.
@@ -53,6 +54,9 @@ async def open_jobs(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     app.state.jobs = broker
     # {% if database != 'none' %}
     broker.state.engine = app.state.engine
+    # {% endif %}
+    # {% if telemetry %}
+    broker.state.provider = get_provider(app)
     # {% endif %}
     await broker.startup()
     try:

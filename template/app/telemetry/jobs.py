@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from opentelemetry import context, propagate, trace
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
 
@@ -29,16 +30,17 @@ class JobTraces(TaskiqMiddleware):
 
     async def startup(self) -> None:
         """Get ready to make spans, if jobs run in this process."""
-        runs_jobs = self.broker.is_worker_process or not self.settings.redis_url
-        if not runs_jobs or not self.settings.traces_endpoint:
-            return
-        provider = create_provider(self.settings)
-        await self.stack.enter_async_context(sending(provider, self.settings))
-        self.tracer = provider.get_tracer(__name__)
-        # {% if database != 'none' %}
-        if self.broker.is_worker_process:
+        provider: TracerProvider | None = None
+        if self.broker.is_worker_process and self.settings.traces_endpoint:
+            provider = create_provider(self.settings)
+            await self.stack.enter_async_context(sending(provider, self.settings))
+            # {% if database != 'none' %}
             trace_statements(self.broker.state.engine.sync_engine, provider)
-        # {% endif %}
+            # {% endif %}
+        elif not self.settings.redis_url:
+            provider = self.broker.state.provider
+        if provider:
+            self.tracer = provider.get_tracer(__name__)
 
     async def shutdown(self) -> None:
         """Send what is left."""
