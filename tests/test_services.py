@@ -320,6 +320,7 @@ def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path)
     python = use_environment(project)["UV_PYTHON"]
     (path / "python3").symlink_to(python)
     environment = {"PATH": str(path), "UV_PYTHON": python, "PORT": str(free_port())}
+    environment["PYTEST_ADDOPTS"] = "--no-cov"  # which is demanded elsewhere, and takes long
 
     assert "run the service" in check("make", "help", cwd=project, **environment).lower()
     check("make", "lint", cwd=project, **environment)
