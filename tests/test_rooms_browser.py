@@ -123,8 +123,11 @@ def test_people_log_in_first(template: Path, tmp_path: Path, browser: Browser) -
             join(page, name)
         say(ann, "Hello")
         expect(bob.get_by_text("Hello")).to_be_visible()
-        # the access token expires, and is refreshed without a word from the user
-        with ann.expect_request("**/auth/refresh", timeout=20_000):
+        # the access tokens expire, and are refreshed without a word from the users
+        with (
+            ann.expect_request("**/auth/refresh", timeout=20_000),
+            bob.expect_request("**/auth/refresh", timeout=20_000),
+        ):
             pass
         expect(ann.get_by_role("status")).to_have_text("In lobby", timeout=10_000)
         expect(bob.get_by_role("status")).to_have_text("In lobby", timeout=10_000)
