@@ -46,13 +46,7 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [sys.executable, str(program)],
-            env=os.environ | settings | {"PORT": str(port), "PYTHONPATH": str(PROJECT_ROOT)},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = spawn(str(program), **settings, PORT=str(port))
         deadline = time.monotonic() + 20
         while not self.answers("/livez"):
             assert self.process.poll() is None, "the server has stopped"
@@ -70,6 +64,17 @@ class Server:
         """Read the whole log of a server that stops."""
         output, _ = self.process.communicate(timeout=60)
         return [json.loads(line) for line in output.splitlines()]
+
+
+def spawn(*arguments: str, **settings: str) -> subprocess.Popen[str]:
+    """Start Python, with the service at hand, in a group of processes of its own."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env=os.environ | settings | {"PYTHONPATH": str(PROJECT_ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture
@@ -140,14 +145,7 @@ def test_workers_that_end_before_the_main_process_knows_are_no_failure(
 def test_a_stop_while_workers_start_is_no_failure(
     tell: Callable[[int, signal.Signals], None],
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app"],
-        cwd=PROJECT_ROOT,
-        env=os.environ | {"PORT": "0"},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = spawn("-m", "app", PORT="0")
     try:
         assert process.stdout
         while "Spawning worker" not in process.stdout.readline():
