@@ -7,10 +7,9 @@ off. Your own routers go into main.py, which it leaves alone.
 from contextlib import AsyncExitStack
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import API_PREFIX
 # {% if jwt_auth %}
 from app.auth import router as auth
 from app.auth.dependencies import add_auth
@@ -88,8 +87,7 @@ def feature_middleware(settings: Settings) -> list[Middleware]:
 
 
 def include_features(app: FastAPI, settings: Settings) -> None:
-    """Serve the routers of the features, below the prefix of the API."""
-    api = APIRouter(prefix=API_PREFIX)
+    """Serve the routers of the features."""
     # {% if database != 'none' %}
     add_database_problems(app)
     # {% endif %}
@@ -97,7 +95,7 @@ def include_features(app: FastAPI, settings: Settings) -> None:
     add_cache(app)
     # {% endif %}
     # {% if database != 'none' %}
-    api.include_router(
+    app.include_router(
         items.router,
         # {% if caching %}
         dependencies=[cached("items")],
@@ -106,25 +104,24 @@ def include_features(app: FastAPI, settings: Settings) -> None:
     # {% endif %}
     # {% if jwt_auth %}
     add_auth(app, settings)
-    api.include_router(
+    app.include_router(
         auth.router,
         # {% if rate_limiting %}
         dependencies=[limit_logins],
         # {% endif %}
     )
-    api.include_router(users.router)
+    app.include_router(users.router)
     # {% endif %}
     # {% if rate_limiting %}
     add_limits(app, settings)
     # {% endif %}
     # {% if background_tasks %}
-    api.include_router(jobs.router)
+    app.include_router(jobs.router)
     # {% endif %}
     # {% if websockets %}
     rooms.add_rooms(app, settings)
-    api.include_router(rooms.router)
+    app.include_router(rooms.router)
     # {% endif %}
-    app.include_router(api)
     # {% if telemetry %}
     add_metrics(app, settings)
     add_tracing(app)

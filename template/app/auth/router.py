@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
+from app import API_PREFIX
 from app.auth.dependencies import CurrentPasswordHasher
 from app.auth.schemas import RefreshRequest, RevocationRequest, TokenRequest, TokenResponse
 from app.auth.service import log_out
@@ -13,7 +14,7 @@ from app.problems import problem_responses
 from app.users.schemas import Registration
 from app.users.service import register
 
-router = APIRouter(prefix="/auth", tags=["auth"], responses=problem_responses(503))
+router = APIRouter(prefix=f"{API_PREFIX}/auth", tags=["auth"], responses=problem_responses(503))
 
 
 @router.post("/register", status_code=202, response_class=Response)

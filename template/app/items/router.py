@@ -17,7 +17,7 @@ from app.items.service import ItemService
 from app.problems import problem_responses
 
 router = APIRouter(
-    prefix="/items",
+    prefix=f"{API_PREFIX}/items",
     tags=["items"],
     responses=problem_responses(
         # {% if jwt_auth %}

@@ -18,7 +18,7 @@ from app.problems import problem_responses
 RETRY_AFTER = {"Retry-After": "1"}
 
 router = APIRouter(
-    prefix="/jobs",
+    prefix=JOBS_PATH,
     tags=["jobs"],
     responses=problem_responses(
         # {% if jwt_auth %}

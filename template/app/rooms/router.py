@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.exceptions import WebSocketRequestValidationError
 
+from app import API_PREFIX
 from app.problems import handle_invalid_request
 from app.rooms.connection import Connection
 from app.rooms.demo import add_demo
@@ -21,7 +22,7 @@ from app.rooms.settings import RoomsSettings
 from app.rooms.visit import visit
 
 logger = structlog.stdlib.get_logger(__name__)
-router = APIRouter(prefix="/rooms")
+router = APIRouter(prefix=f"{API_PREFIX}/rooms")
 
 
 def add_rooms(app: FastAPI, settings: RoomsSettings) -> None:

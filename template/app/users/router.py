@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from app import API_PREFIX
 from app.auth.dependencies import CurrentAdmin, CurrentPasswordHasher, CurrentUser
 from app.database.paging import Page, Paging, Slice
 from app.database.session import Session
@@ -16,7 +17,9 @@ from app.users import service
 from app.users.models import User
 from app.users.schemas import PasswordChange, UserOut, UserUpdate
 
-router = APIRouter(prefix="/users", tags=["users"], responses=problem_responses(401, 503))
+router = APIRouter(
+    prefix=f"{API_PREFIX}/users", tags=["users"], responses=problem_responses(401, 503)
+)
 
 
 @router.get("/me", response_model=UserOut)
