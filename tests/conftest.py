@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
+from copier._main import Worker
+from jinja2 import Environment
 
 from tests.projects import clone_template
 from tests.proof import Proof
@@ -37,4 +40,35 @@ def read_types_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let mypy remember the libraries from one project to the next; it compares their contents."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def make_bare_repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let git put no samples of hooks into each of the thousands of repositories that it makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_TEMPLATE_DIR", str(tmp_path_factory.mktemp("git")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_templates_once() -> Iterator[None]:
+    """Let the engines, in this process, share what they compile; a command of theirs does not.
+
+    Nor need copier ask git, for each file, whether it is as on Windows and forgets modes.
+    """
+    compiled: dict[tuple[object, ...], CodeType] = {}
+    compile_template = Environment.compile
+
+    def compile_once(
+        self: Environment, source: str, name: str | None = None, filename: str | None = None
+    ) -> CodeType:
+        key = (type(self), self.lexer, source, name)
+        if key not in compiled:
+            compiled[key] = compile_template(self, source, name, filename)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Environment, "compile", compile_once)
+        patch.setattr(Worker, "_sync_git_index_executable_bit", lambda *_: None)
         yield

@@ -62,6 +62,7 @@ def clone_template(folder: Path, tag: str = "v0.1.0") -> Path:
             target.chmod(stat.S_IMODE(source.stat().st_mode))
     commit_all(folder, "Template")
     check("git", "tag", tag, cwd=folder)
+    check("git", "gc", "--quiet", cwd=folder)
     return folder
 
 
