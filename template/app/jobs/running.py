@@ -78,12 +78,20 @@ async def running_here(broker: JobBroker, settings: JobSettings) -> AsyncIterato
     patience = settings.shutdown_timeout * PATIENCE
     worker = asyncio.create_task(run_jobs(broker, settings.job_concurrency, stop, patience))
     scheduler = asyncio.create_task(run_scheduler_task(JobScheduler(broker)))
+    for task in (worker, scheduler):
+        task.add_done_callback(log_failure)
     try:
         yield
     finally:
         await end(scheduler)
         stop.set()
         await worker
+
+
+def log_failure(task: asyncio.Task[None]) -> None:
+    """Say at once why jobs run no more: nobody waits for the task before the service stops."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("jobs_run_no_more", exc_info=error)
 
 
 async def run_jobs(

@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Callable
 from datetime import (
     UTC,
     datetime,
@@ -18,6 +19,7 @@ from taskiq.schedule_sources import LabelScheduleSource
 # {% if jwt_auth %}
 from app.auth.models import RefreshToken, TokenFamily
 # {% endif %}
+from app.jobs import running
 from app.jobs.broker import JobBroker
 from app.jobs.schedule import JobScheduler
 # {% if jwt_auth %}
@@ -72,6 +74,22 @@ def test_a_full_queue_delays_what_is_due(
     submit(client, "sleep", 0.2)
     send_what_is_due(client)
     assert runs(capsys, "purge") == 1
+
+
+def test_the_end_of_the_schedule_is_told_at_once(
+    start: Callable[..., TestClient],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def run_scheduler_task(_scheduler: JobScheduler) -> None:
+        raise RuntimeError("The clock stands still.")
+
+    monkeypatch.setattr(running, "run_scheduler_task", run_scheduler_task)
+    assert start(redis_url="").get("/livez").status_code == 200
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    [line] = [line for line in lines if line["level"] == "error"]
+    assert line["event"] == "jobs_run_no_more"
+    assert "The clock stands still." in line["exception"]
 # {% if jwt_auth %}
 
 
