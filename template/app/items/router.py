@@ -56,7 +56,7 @@ async def list_items(search: Annotated[ItemSearch, Query()], items: Items) -> Sl
 async def create_item(values: ItemIn, items: Items, response: Response) -> Item:
     """Create an item; its name must be new."""
     item = await items.create(values)
-    response.headers["Location"] = f"{API_PREFIX}{router.prefix}/{item.id}"
+    response.headers["Location"] = f"{router.prefix}/{item.id}"
     return item
 
 
