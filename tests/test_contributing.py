@@ -14,7 +14,9 @@ FEATURE = '''"""Greet whoever asks."""
 
 from fastapi import APIRouter
 
-router = APIRouter(prefix="/welcomes", tags=["welcome"])
+from app import API_PREFIX
+
+router = APIRouter(prefix=f"{API_PREFIX}/welcomes", tags=["welcome"])
 
 
 @router.get("/{name}")
@@ -54,8 +56,8 @@ def add_the_feature(repository: Path) -> None:
     features = template / "app" / "features.py"
     users = "from app.users import router as users\n# {% endif %}\n"
     edit(features, users, users + on("from app.welcome import router as welcome\n"))
-    included = "    app.include_router(api)\n"
-    edit(features, included, on("    api.include_router(welcome)\n") + included)
+    metrics = "    # {% if telemetry %}\n    add_metrics(app, settings)\n"
+    edit(features, metrics, on("    app.include_router(welcome)\n") + metrics)
 
     for script in ("sync_cookiecutter.py", "sync_readme.py"):
         check("python", f"scripts/{script}", cwd=repository)
