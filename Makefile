@@ -84,6 +84,7 @@ bench: | $(UV) ## Measure what things cost, each beside a baseline in the same r
 	$(RUN) benchmarks/generation.py
 	$(RUN) benchmarks/update.py
 	$(RUN) benchmarks/service.py
+	$(RUN) benchmarks/layers.py
 	$(RUN) benchmarks/login_storm.py
 	$(RUN) benchmarks/cache.py
 	$(RUN) benchmarks/jobs.py
