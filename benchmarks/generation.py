@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.projects import BIN, clone_template, commit_all, generate
+from tests.projects import BIN, check, clone_template, commit_all, generate
 
 
 def plain_template(folder: Path, project: Path, engine: str) -> Path:
@@ -30,6 +30,7 @@ def plain_template(folder: Path, project: Path, engine: str) -> Path:
     else:
         (folder / "cookiecutter.json").write_text('{"project_slug": "my-service"}\n')
     commit_all(folder)
+    check("git", "gc", "--quiet", cwd=folder)
     return folder
 
 
