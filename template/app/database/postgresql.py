@@ -6,7 +6,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 import structlog
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.settings import DatabaseSettings
 
@@ -42,9 +46,11 @@ def warn_if_unset(settings: DatabaseSettings) -> None:
 
 def create_engine(url: str, settings: DatabaseSettings, options: dict[str, Any]) -> AsyncEngine:
     """Describe how to connect; asyncpg reads the address, for it knows `sslmode` and its like."""
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=partial(connect, url, settings), **options
     )
+    event.listen(engine.sync_engine, "connect", refuse_closed, insert=True)
+    return engine
 
 
 async def connect(url: str, settings: DatabaseSettings) -> asyncpg.Connection:
@@ -65,6 +71,20 @@ async def connect(url: str, settings: DatabaseSettings) -> asyncpg.Connection:
         )
     except OSError as error:
         raise asyncpg.PostgresConnectionError("the database cannot be reached") from error
+
+
+def refuse_closed(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """Tell of a new connection that is lost already what SQLAlchemy's users expect.
+
+    A first connection is prepared while others wait. Prepared when the server has closed them
+    meanwhile, they would raise an error of asyncpg's own.
+
+    Raises:
+        OperationalError: the connection is closed.
+    """
+    if connection.driver_connection.is_closed():
+        lost = ConnectionResetError("the database has closed the connection")
+        raise OperationalError(None, None, lost, connection_invalidated=True)
 
 
 def without_foreign_parameters(url: str) -> str:

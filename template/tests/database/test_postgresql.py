@@ -2,7 +2,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import asyncpg
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
@@ -105,6 +107,26 @@ def test_lost_connections_are_replaced(start: Callable[..., TestClient]) -> None
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     )
+    assert client.get("/sleep").status_code == 200
+
+
+@needs_server
+def test_a_server_that_ends_a_connection_at_once_asks_to_come_back(
+    start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = asyncpg.connect
+
+    async def connect_and_lose(*arguments: Any, **options: Any) -> asyncpg.Connection:
+        connection = await connect(*arguments, **options)
+        connection.terminate()
+        return connection
+
+    client = start(router)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg, "connect", connect_and_lose)
+        response = client.get("/sleep")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
     assert client.get("/sleep").status_code == 200
 
 
