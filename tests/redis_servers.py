@@ -1,8 +1,13 @@
 """Redis servers of the tests' own, which they may stop and start again."""
 
+import select
 import shutil
 import signal
+import socket
+import socketserver
+import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,3 +83,64 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         with suppress(AssertionError):
             server.wake()
         server.stop(signal.SIGKILL)
+
+
+class Firewall(socketserver.ThreadingTCPServer):
+    """A way to a server that may reset all connections at once, as is done to idle ones."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, server: RedisServer) -> None:
+        """Take a port; `serve_forever` begins to pass on what comes."""
+        super().__init__(("127.0.0.1", 0), Passage)
+        self.target = ("127.0.0.1", server.port)
+        self.url = f"redis://127.0.0.1:{self.server_address[1]}/0"
+        self.clients: set[socket.socket] = set()
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """Close a connection, without a word before that."""
+        self.close_request(request)
+
+    def reset(self) -> None:
+        """Let clients find each connection reset (RST) that is open now."""
+        known = self.clients.copy()
+        for client in known:
+            with suppress(OSError):  # which has gone by itself
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.shutdown(socket.SHUT_RD)
+        while self.clients & known:
+            time.sleep(0.01)
+
+
+class Passage(socketserver.BaseRequestHandler):
+    """One connection through the firewall."""
+
+    server: Firewall
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Pass on what both sides say."""
+        self.server.clients.add(self.request)
+        with suppress(OSError), socket.create_connection(self.server.target) as server:
+            other = {self.request: server, server: self.request}
+            while True:
+                for side in select.select(list(other), [], [])[0]:
+                    if not (data := side.recv(65536)):
+                        return
+                    other[side].sendall(data)
+
+    def finish(self) -> None:
+        """Forget the connection, which is closed next."""
+        self.server.clients.discard(self.request)
+
+
+@contextmanager
+def firewall(server: RedisServer) -> Iterator[Firewall]:
+    """Stand between the server and its clients."""
+    with Firewall(server) as wall:
+        thread = threading.Thread(target=wall.serve_forever)
+        thread.start()
+        yield wall
+        wall.shutdown()
+        thread.join()

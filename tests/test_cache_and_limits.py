@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.redis_servers import RedisServer, redis_server
+from tests.redis_servers import RedisServer, firewall, redis_server
 from tests.rendering import write
 from tests.services import Service, booted, install, migrate
 
@@ -267,6 +267,20 @@ def test_a_service_goes_on_without_redis(project: Path, redis: RedisServer, outa
             assert len(events(service, "redis_is_away")) == 1
             assert len(events(service, "redis_is_back")) == 1
             assert not [line for line in events(service, "request") if line["status"] >= 500]
+
+
+def test_connections_that_were_reset_are_opened_anew(project: Path, redis: RedisServer) -> None:
+    with (
+        firewall(redis) as wall,
+        booted(project, REDIS_URL=wall.url, REDIS_NAMESPACE="reset") as service,
+    ):
+        headers = log_in(service, "hal@example.com")
+        for _ in range(10):
+            read(service, headers)
+            assert is_kept(read(service, headers))
+            wall.reset()
+        assert service.stop() == 0
+    assert not events(service, "redis_is_away")
 
 
 def test_limits_go_on_without_redis(project: Path, redis: RedisServer) -> None:

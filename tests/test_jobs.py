@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.redis_servers import RedisServer, redis_server
+from tests.redis_servers import RedisServer, firewall, redis_server
 from tests.rendering import write
 from tests.services import PRODUCTION, Service, booted, install
 
@@ -273,6 +273,23 @@ def test_redis_that_is_killed_loses_no_job_that_was_accepted(post: Post) -> None
     assert set(post.counts()) == {str(number) for number in accepted}
     assert [worker.poll() for worker in workers] == [None, None]
     assert service.process.poll() is None
+
+
+def test_connections_that_are_reset_lose_no_job(post: Post) -> None:
+    with firewall(post.redis) as wall:
+        post.settings["REDIS_URL"] = wall.url
+        service = post.open()
+        worker = post.start()
+        places = []
+        for number in range(40):
+            places.append(place_of(service, submit(service, number)))
+            if number % 4 == 0:
+                wall.reset()
+        for number, place in enumerate(places):
+            assert wait_for(place, "succeeded", "failed")["result"] == number
+        assert worker.poll() is None
+        end(worker)
+        assert service.stop() == 0
 
 
 def test_a_redis_that_hangs_is_not_waited_for(open_post: Post) -> None:

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis
 from redis.asyncio.connection import parse_url
+from redis.exceptions import ConnectionError as LostConnectionError
 
 from app.environment import ServiceSettings
 
@@ -73,10 +74,29 @@ async def open_redis(app: FastAPI, settings: RedisSettings) -> AsyncIterator[Non
         yield
 
 
+class TcpConnection(Connection):
+    """A connection of redis-py's that knows when it is lost.
+
+    Python before 3.13.10, and 3.14.0, raise an AttributeError or a TypeError when a connection that
+    was reset is written to, and redis-py 8.1 passes that on (its issue 4287).
+    """
+
+    async def can_read(self) -> bool:
+        """Whether an answer was left in it; the pool asks before it lends the connection.
+
+        Raises:
+            LostConnectionError: it was closed or reset, so the pool opens it anew.
+        """
+        if self._reader and self._writer and (self._reader.at_eof() or self._writer.is_closing()):
+            raise LostConnectionError("Redis has closed the connection.")
+        return await super().can_read()
+
+
 def create_client(settings: RedisSettings) -> Redis:
     """Describe how to connect; the first use does."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
+        connection_class=TcpConnection,
         decode_responses=True,
         socket_connect_timeout=TIMEOUT_SECONDS,
         socket_timeout=TIMEOUT_SECONDS,

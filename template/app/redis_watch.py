@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.redis import RedisSettings
+from app.redis import RedisSettings, TcpConnection
 
 TIME_LIMIT_SECONDS = 0.5
 PROBE_SECONDS = 1.0
@@ -36,6 +36,7 @@ class RedisWatch:
         self.retry = Retry(NoBackoff(), 1)
         self.pool = BlockingConnectionPool.from_url(
             settings.redis_url.get_secret_value(),
+            connection_class=TcpConnection,
             max_connections=CONNECTIONS,
             timeout=TIME_LIMIT_SECONDS,
             socket_timeout=None,  # `use` has a limit for the whole, which costs less

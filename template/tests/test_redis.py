@@ -1,9 +1,13 @@
+import asyncio
 from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
+from redis.asyncio.connection import parse_url
+from redis.exceptions import ConnectionError as LostConnectionError
 
+from app.redis import TcpConnection
 from app.settings import Settings
 from tests.redis import SERVER
 
@@ -29,6 +33,26 @@ def test_readiness_tells_when_redis_is_away(start: Callable[..., TestClient]) ->
     # {% endif %}
     assert response.status_code == status
     assert sign in response.text
+
+
+@pytest.mark.skipif(not SERVER.startswith("redis:"), reason="needs TEST_REDIS_URL without TLS")
+def test_a_connection_that_was_reset_is_not_used_again() -> None:
+    class LostConnection(TcpConnection):
+        def lose(self) -> None:
+            assert self._writer
+            self._writer.transport.abort()
+
+    async def lose() -> None:
+        connection = LostConnection(**parse_url(SERVER))
+        await connection.send_command("PING")
+        assert await connection.read_response() == b"PONG"
+        assert not await connection.can_read()
+        connection.lose()
+        with pytest.raises(LostConnectionError):
+            await connection.can_read()
+        await connection.disconnect()
+
+    asyncio.run(lose())
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://host:port/0"])

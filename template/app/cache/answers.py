@@ -10,6 +10,7 @@ from cashews import Cache, CacheBackendInteractionError
 from fastapi import FastAPI
 
 from app.cache.settings import CacheSettings
+from app.redis import TcpConnection
 from app.redis_watch import TIME_LIMIT_SECONDS, RedisAwayError, RedisWatch
 
 DAY_SECONDS = 24 * 60 * 60
@@ -49,6 +50,7 @@ class Answers:
                 "redis://",
                 address=settings.redis_url.get_secret_value(),
                 suppress=False,
+                connection_class=TcpConnection,
                 socket_timeout=TIME_LIMIT_SECONDS,
                 retry=watch.retry,
                 # Whoever can write to Redis must not be able to run code here.

@@ -27,7 +27,7 @@ from app.jobs.problems import QueueFullError
 from app.jobs.schemas import Job, JobState
 from app.jobs.settings import JobSettings
 from app.problems import ProblemError
-from app.redis import TIMEOUT_SECONDS
+from app.redis import TIMEOUT_SECONDS, TcpConnection
 
 GROUP = "workers"
 FIRST_ENTRY = "0"
@@ -50,6 +50,7 @@ class RedisBroker(RedisStreamBroker, JobBroker):
             queue_name=f"{self.prefix}queue",
             consumer_group_name=GROUP,
             consumer_id=FIRST_ENTRY,
+            connection_class=TcpConnection,
             decode_responses=True,
             legacy_responses=False,
             socket_connect_timeout=TIMEOUT_SECONDS,
