@@ -74,6 +74,17 @@ class PostgreSQL:
         return [Path(INITDB or "").with_name("psql"), "-qAt", self.url, "-c", statement]
 
     @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Refuse all writes, on open connections, too."""
+        self.ask("ALTER SYSTEM SET default_transaction_read_only = on")
+        self.ask("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.ask("ALTER SYSTEM RESET default_transaction_read_only")
+            self.ask("SELECT pg_reload_conf()")
+
+    @contextmanager
     def locked(self, table: str) -> Iterator[None]:
         """Let everybody wait who reads or writes the table."""
         statement = f"BEGIN; LOCK TABLE {table}; SELECT pg_sleep(60)"
@@ -170,6 +181,16 @@ def test_a_database_that_hangs_and_goes_on(project: Path, server: PostgreSQL) ->
                 expect_unavailable(create(service))
         finally:
             server.signal(signal.SIGCONT)
+        expect_recovery(service)
+
+
+def test_a_database_that_has_become_a_standby(project: Path, server: PostgreSQL) -> None:
+    with running_service(project, server) as service:
+        assert create(service).status_code == 201
+        with server.read_only():
+            expect_unavailable(create(service))
+            assert httpx2.get(f"{service.url}/api/v1/items").status_code == 200
+            assert httpx2.get(f"{service.url}/readyz").status_code == 200
         expect_recovery(service)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 import structlog
 from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -35,6 +35,8 @@ NOT_FOR_ASYNCPG = frozenset(
     }
 )
 
+READ_ONLY = "25006"
+
 logger = structlog.stdlib.get_logger(__name__)
 
 
@@ -50,6 +52,7 @@ def create_engine(url: str, settings: DatabaseSettings, options: dict[str, Any])
         "postgresql+asyncpg://", async_creator=partial(connect, url, settings), **options
     )
     event.listen(engine.sync_engine, "connect", refuse_closed, insert=True)
+    event.listen(engine.sync_engine, "handle_error", leave_standby)
     return engine
 
 
@@ -85,6 +88,12 @@ def refuse_closed(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> 
     if connection.driver_connection.is_closed():
         lost = ConnectionResetError("the database has closed the connection")
         raise OperationalError(None, None, lost, connection_invalidated=True)
+
+
+def leave_standby(context: ExceptionContext) -> None:
+    """Drop all connections when the server takes no writes: after a failover, another one does."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def without_foreign_parameters(url: str) -> str:

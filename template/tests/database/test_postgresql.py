@@ -25,6 +25,18 @@ async def sleep(session: Session, seconds: float = 0) -> str:
     return "slept"
 
 
+@router.get("/server-process")
+async def tell_server_process(session: Session) -> int:
+    return await session.scalar(text("SELECT pg_backend_pid()")) or 0
+
+
+@router.get("/write")
+async def write(session: Session) -> None:
+    """Write as if the server were a standby."""
+    await session.execute(text("SET TRANSACTION READ ONLY"))
+    await session.execute(text("CREATE TABLE sleepers (id integer)"))
+
+
 @pytest.fixture
 def silent_server() -> Iterator[int]:
     """The port of a server that takes connections and says nothing."""
@@ -128,6 +140,19 @@ def test_a_server_that_ends_a_connection_at_once_asks_to_come_back(
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert client.get("/sleep").status_code == 200
+
+
+@needs_server
+def test_connections_to_a_server_that_only_reads_are_dropped(
+    start: Callable[..., TestClient],
+) -> None:
+    client = start(router)
+    before = client.get("/server-process").json()
+    assert client.get("/server-process").json() == before
+    response = client.get("/write")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert client.get("/server-process").json() != before
 
 
 @needs_server
