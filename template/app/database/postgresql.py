@@ -62,7 +62,8 @@ async def connect(url: str, settings: DatabaseSettings) -> asyncpg.Connection:
     The server keeps the limit; should the server itself be out of reach, asyncpg does, later.
 
     Raises:
-        asyncpg.PostgresConnectionError: nobody answers at the address.
+        asyncpg.PostgresConnectionError: nobody answers at the address, or not the server that
+            `target_session_attrs` asks for.
     """
     limit = settings.database_statement_timeout
     try:
@@ -72,7 +73,7 @@ async def connect(url: str, settings: DatabaseSettings) -> asyncpg.Connection:
             command_timeout=limit + settings.database_connect_timeout if limit else None,
             server_settings={"statement_timeout": str(int(limit * 1000))},
         )
-    except OSError as error:
+    except (OSError, asyncpg.TargetServerAttributeNotMatched) as error:
         raise asyncpg.PostgresConnectionError("the database cannot be reached") from error
 
 

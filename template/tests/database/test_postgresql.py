@@ -15,6 +15,8 @@ from app.database.session import Session
 from tests.database.databases import PROJECT_ROOT, alembic, execute
 from tests.database.server import SERVER
 
+STANDBY = "target_session_attrs=standby"
+
 needs_server = pytest.mark.skipif(not SERVER, reason="TEST_DATABASE_URL is unset")
 router = APIRouter()
 
@@ -153,6 +155,12 @@ def test_connections_to_a_server_that_only_reads_are_dropped(
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert client.get("/server-process").json() != before
+
+
+@needs_server
+def test_a_primary_in_the_place_of_a_standby_is_not_used(start: Callable[..., TestClient]) -> None:
+    client = start(router, database_url=f"{SERVER}{'&' if '?' in SERVER else '?'}{STANDBY}")
+    assert client.get("/sleep").status_code == 503
 
 
 @needs_server
