@@ -279,16 +279,14 @@ def test_connections_that_are_reset_lose_no_job(post: Post) -> None:
     with firewall(post.redis) as wall:
         post.settings["REDIS_URL"] = wall.url
         service = post.open()
-        worker = post.start()
-        places = []
-        for number in range(40):
-            places.append(place_of(service, submit(service, number)))
-            if number % 4 == 0:
-                wall.reset()
-        for number, place in enumerate(places):
-            assert wait_for(place, "succeeded", "failed")["result"] == number
-        assert worker.poll() is None
-        end(worker)
+        with post.worker():
+            places = []
+            for number in range(40):
+                places.append(place_of(service, submit(service, number)))
+                if number % 4 == 0:
+                    wall.reset()
+            for number, place in enumerate(places):
+                assert wait_for(place, "succeeded", "failed")["result"] == number
         assert service.stop() == 0
 
 

@@ -77,8 +77,8 @@ async def open_redis(app: FastAPI, settings: RedisSettings) -> AsyncIterator[Non
 class TcpConnection(Connection):
     """A connection of redis-py's that knows when it is lost.
 
-    Python before 3.13.10, and 3.14.0, raise an AttributeError or a TypeError when a connection that
-    was reset is written to, and redis-py 8.1 passes that on (its issue 4287).
+    Python 3.12, 3.13 before 3.13.10, and 3.14.0 raise an AttributeError or a TypeError when one
+    that was reset is written to, and redis-py 8.1 passes that on (its issue 4287).
     """
 
     async def can_read(self) -> bool:

@@ -77,7 +77,7 @@ async def connect(url: str, settings: DatabaseSettings) -> asyncpg.Connection:
         raise asyncpg.PostgresConnectionError("the database cannot be reached") from error
 
 
-def refuse_closed(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+def refuse_closed(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     """Tell of a new connection that is lost already what SQLAlchemy's users expect.
 
     A first connection is prepared while others wait. Prepared when the server has closed them

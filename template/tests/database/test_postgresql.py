@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -14,8 +15,6 @@ from app.database.postgresql import without_foreign_parameters
 from app.database.session import Session
 from tests.database.databases import PROJECT_ROOT, alembic, execute
 from tests.database.server import SERVER
-
-STANDBY = "target_session_attrs=standby"
 
 needs_server = pytest.mark.skipif(not SERVER, reason="TEST_DATABASE_URL is unset")
 router = APIRouter()
@@ -159,7 +158,8 @@ def test_connections_to_a_server_that_only_reads_are_dropped(
 
 @needs_server
 def test_a_primary_in_the_place_of_a_standby_is_not_used(start: Callable[..., TestClient]) -> None:
-    client = start(router, database_url=f"{SERVER}{'&' if '?' in SERVER else '?'}{STANDBY}")
+    url = urlsplit(SERVER)._replace(query="target_session_attrs=standby").geturl()
+    client = start(router, database_url=url)
     assert client.get("/sleep").status_code == 503
 
 
