@@ -9,15 +9,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from cookiecutter.exceptions import FailedHookException
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 from jinja2.utils import missing
@@ -34,8 +35,29 @@ def load_config() -> dict[str, Any]:
 
 
 def is_asked(question: dict[str, Any]) -> bool:
-    """Tell a question from a value that copier.yml only computes (`when: false`)."""
-    return question.get("when") is not False
+    """Tell a question from a value that is only computed (`when: false`) or copier's (`secret`)."""
+    return question.get("when") is not False and not question.get("secret")
+
+
+def choices(question: dict[str, Any]) -> dict[str, Any]:
+    """Map the labels of a question's choices to their values; empty for text and booleans."""
+    values = question.get("choices", [])
+    if isinstance(values, list):
+        return {value: value for value in values}
+    return {
+        label: value["value"] if isinstance(value, dict) else value
+        for label, value in values.items()
+    }
+
+
+def default_of(name: str) -> Any:
+    """Return the default of a question; that of a feature is whether `features` selects it."""
+    config = load_config()
+    default = config[name]["default"]
+    if config[name]["type"] != "bool" or isinstance(default, bool):
+        return default
+    selected = copier_environment().from_string(config["features"]["default"])
+    return name in json.loads(selected.render(unavailable={}))
 
 
 class CopierContext(Context):
@@ -59,10 +81,22 @@ class CopierContext(Context):
         return answers.get(key, answers.get(f"__{key}", missing))
 
 
+class CookiecutterContext(CopierContext):
+    """Refuse a bad answer before the next question, not after the last, where a person types."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Look at the answers so far, unless cookiecutter has asked all of them."""
+        super().__init__(*arguments, **options)
+        answers = super().resolve_or_missing("cookiecutter")
+        if answers is not missing and "_repo_dir" not in answers and sys.stdin.isatty():
+            texts = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
+            refuse(find_faults(texts), REPOSITORY)
+
+
 def copier_conf(answers: dict[str, Any]) -> dict[str, Any]:
     """Give what copier.yml may ask about the run; cookiecutter refuses an existing folder itself."""
     folder = Path(answers.get("_output_dir", ""), answers.get("project_slug", ""))
-    return {"defaults": True, "overwrite": True, "dst_path": folder}
+    return {"defaults": False, "overwrite": True, "dst_path": folder}
 
 
 class CopierDialect(Extension):
@@ -72,6 +106,7 @@ class CopierDialect(Extension):
         """Teach `environment` what the templates expect."""
         super().__init__(environment)
         environment.context_class = CopierContext
+        environment.globals["UNSET"] = ""
         environment.filters |= {
             "fileglob": glob.glob,
             "python": repr,
@@ -91,6 +126,7 @@ class UserText(Extension):
     def __init__(self, environment: Environment) -> None:
         """Learn which texts without a file name are ours: the defaults and the hooks."""
         super().__init__(environment)
+        environment.context_class = CookiecutterContext
         environment.filters["checked"] = checked
         defaults = json.loads((REPOSITORY / "cookiecutter.json").read_text("utf-8")).values()
         hooks = (REPOSITORY / "hooks").glob("*.py")
@@ -121,43 +157,73 @@ def checked(answers: dict[str, Any]) -> dict[str, Any]:
         FailedHookException: one line for each bad answer; cookiecutter prints them.
     """
     repository = Path(answers["_repo_dir"])
-    if faults := list(find_faults(answers)):
-        discard_copy(repository)
-        raise FailedHookException("\n".join(faults))
+    disable_impossible_defaults(answers)
+    refuse(find_faults(answers), repository)
     exclude(answers, repository / PROJECT_FOLDER)
     answers["_src_path"] = find_address(answers["_template"], repository)
     return answers
 
 
-def find_faults(answers: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each answer that its validator or its choices refuse."""
+def refuse(faults: Iterable[str], repository: Path) -> None:
+    """End the run if there are faults; cookiecutter prints them.
+
+    Raises:
+        FailedHookException: one line for each fault.
+    """
+    if text := "\n".join(faults):
+        discard_copy(repository)
+        message = f"{text}\nNothing was written."
+        raise FailedHookException(message)
+
+
+def disable_impossible_defaults(answers: dict[str, Any]) -> None:
+    """Answer no where the default is yes, but does not go with other answers, and report it.
+
+    cookiecutter asks every question and does not know a default from an answer that equals it.
+    """
     for name, question in load_config().items():
-        if name.startswith("_") or not is_asked(question):
+        if name.startswith("_") or not is_asked(question) or question["type"] != "bool":
             continue
-        choices = question.get("choices")
-        if choices and answers[name] not in (
-            choices.values() if isinstance(choices, dict) else choices
-        ):
-            yield f"{name}: {answers[name]!r} is not one of the choices."
-        if fault := validators()[name].render(cookiecutter=answers):
+        if answers[name] and default_of(name) and (fault := fault_of(name, answers)):
+            answers[name] = False
+            reason, _, _ = fault.partition(" Set ")
+            print(f"{name} is off: {reason}")  # noqa: T201  # as cookiecutter does
+
+
+def find_faults(answers: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each answer so far that its validator or its choices refuse."""
+    for name, question in load_config().items():
+        if name.startswith("_") or not is_asked(question) or name not in answers:
+            continue
+        values = choices(question).values()
+        if values and answers[name] not in values:
+            yield f"{name}: Choose from {', '.join(values)}. Got: {json.dumps(answers[name])}."
+        elif fault := fault_of(name, answers):
             yield f"{name}: {fault}"
+
+
+def fault_of(name: str, answers: dict[str, Any]) -> str:
+    """Say what the validator of a question refuses, if anything."""
+    validator = validators().get(name)
+    return validator.render(cookiecutter=answers).strip() if validator else ""
 
 
 @cache
 def validators() -> dict[str, Template]:
-    """Compile the validators of all questions."""
+    """Compile the validators of all questions that have one."""
     environment = copier_environment()
     return {
-        name: environment.from_string(question.get("validator", ""))
+        name: environment.from_string(question["validator"])
         for name, question in load_config().items()
-        if not name.startswith("_") and is_asked(question)
+        if not name.startswith("_") and is_asked(question) and "validator" in question
     }
 
 
 def copier_environment() -> Environment:
     """Build the Jinja environment that copier.yml is written for."""
     options = {**load_config()["_envops"], "undefined": StrictUndefined}
-    return Environment(extensions=[CopierDialect], **options)  # noqa: S701  # writes no HTML
+    loader = FileSystemLoader(REPOSITORY)
+    return Environment(extensions=[CopierDialect], loader=loader, **options)  # noqa: S701  # no HTML
 
 
 def exclude(answers: dict[str, Any], tree: Path) -> None:

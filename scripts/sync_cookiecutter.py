@@ -1,17 +1,21 @@
-"""Write cookiecutter.json from copier.yml: the same questions, order, labels and defaults.
+"""Write what follows from copier.yml: cookiecutter.json, and the questions in answers.jinja.
 
 Usage: python scripts/sync_cookiecutter.py [--check]
-With --check nothing is written; the exit status is 1 when the file is stale.
+With --check nothing is written; the exit status is 1 when a file is stale.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from hooks.engine import choices, default_of, is_asked, load_config  # noqa: E402
+
+QUESTIONS = re.compile(r"^# \{% set questions = .* %\}$", re.MULTILINE)
 
 
 def cookiecutter_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -20,16 +24,19 @@ def cookiecutter_config(config: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     prompts: dict[str, Any] = {}
     for name, question in questions.items():
-        if question.get("when") is False:
+        if question.get("secret"):
+            continue
+        if not is_asked(question):
             result[f"__{name}"] = question["default"]
-        elif choices := question.get("choices"):
-            labels = choices if isinstance(choices, dict) else {value: value for value in choices}
-            values = sorted(labels.values(), key=lambda value: value != question["default"])
-            result[name] = values
+            continue
+        default = default_of(name)
+        if question.get("choices"):
+            labels = choices(question)
+            result[name] = sorted(labels.values(), key=lambda value: value != default)
             prompts[name] = {"__prompt__": question["help"]}
             prompts[name] |= {value: label for label, value in labels.items()}
         else:
-            result[name] = question["default"]
+            result[name] = default
             prompts[name] = question["help"]
     options = dict(config["_envops"])
     # cookiecutter sets these two itself, to the same values
@@ -41,17 +48,33 @@ def cookiecutter_config(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def questions_line(config: dict[str, Any]) -> str:
+    """Write the questions, each with the answers to choose from, for Jinja to read."""
+    values: dict[str, list[Any]] = {}
+    for name, question in config.items():
+        if not name.startswith("_") and is_asked(question):
+            is_bool = question["type"] == "bool"
+            values[name] = [True, False] if is_bool else list(choices(question).values())
+    return f"# {{% set questions = {json.dumps(values)} %}}"
+
+
 def main() -> int:
-    """Write the file, or check it."""
-    config = yaml.safe_load((REPOSITORY / "copier.yml").read_text("utf-8"))
-    target = REPOSITORY / "cookiecutter.json"
-    text = json.dumps(cookiecutter_config(config), indent=2, ensure_ascii=False) + "\n"
-    if "--check" in sys.argv[1:]:
-        if target.read_text("utf-8") == text:
-            return 0
-        print("cookiecutter.json is stale: run python scripts/sync_cookiecutter.py")
-        return 1
-    target.write_text(text, "utf-8")
+    """Write the files, or check them."""
+    config = load_config()
+    answers = (REPOSITORY / "answers.jinja").read_text("utf-8")
+    files = {
+        "cookiecutter.json": json.dumps(cookiecutter_config(config), indent=2, ensure_ascii=False)
+        + "\n",
+        "answers.jinja": QUESTIONS.sub(lambda _: questions_line(config), answers),
+    }
+    for name, text in files.items():
+        file = REPOSITORY / name
+        if file.read_text("utf-8") == text:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"{name} is stale: run make sync")
+            return 1
+        file.write_text(text, "utf-8")
     return 0
 
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from hooks.engine import choices, default_of, is_asked, load_config  # noqa: E402
+
 BEGIN, END = "<!-- options: written by `make sync` -->\n", "<!-- end of options -->"
 
 
@@ -18,8 +20,8 @@ def options_table(config: dict[str, Any]) -> str:
     """Describe each question, in the order in which it is asked."""
     rows = ["| option | answers | default | what it asks |", "| --- | --- | --- | --- |"]
     for name, question in config.items():
-        if not name.startswith("_") and question.get("when") is not False:
-            cells = (f"`{name}`", answers(question), default(question), question["help"])
+        if not name.startswith("_") and is_asked(question):
+            cells = (f"`{name}`", answers(question), default(name), question["help"])
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
@@ -28,14 +30,12 @@ def answers(question: dict[str, Any]) -> str:
     """List the answers to choose from."""
     if question["type"] == "bool":
         return "yes, no"
-    choices = question.get("choices", [])
-    values = choices.values() if isinstance(choices, dict) else choices
-    return ", ".join(f"`{value}`" for value in values) or "text"
+    return ", ".join(f"`{value}`" for value in choices(question).values()) or "text"
 
 
-def default(question: dict[str, Any]) -> str:
+def default(name: str) -> str:
     """Show the default as a person would say it."""
-    value = question["default"]
+    value = default_of(name)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if "{{" in value:
@@ -45,7 +45,7 @@ def default(question: dict[str, Any]) -> str:
 
 def main() -> int:
     """Write the table, or check it."""
-    config = yaml.safe_load((REPOSITORY / "copier.yml").read_text("utf-8"))
+    config = load_config()
     readme = REPOSITORY / "README.md"
     text = readme.read_text("utf-8")
     before, rest = text.split(BEGIN)

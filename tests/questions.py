@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from hooks.engine import copier_environment, find_faults, is_asked
+from hooks import engine
+from hooks.engine import copier_environment, default_of, find_faults, is_asked
 
 REPOSITORY = Path(__file__).parent.parent
 CONFIG: dict[str, Any] = yaml.safe_load((REPOSITORY / "copier.yml").read_text("utf-8"))
@@ -28,8 +29,7 @@ def choices(question: dict[str, Any]) -> list[Any]:
     """List the answers that a question allows; empty for free text."""
     if question["type"] == "bool":
         return [True, False]
-    values = question.get("choices", [])
-    return list(values.values()) if isinstance(values, dict) else list(values)
+    return list(engine.choices(question).values())
 
 
 CHOICES = {name: choices(question) for name, question in QUESTIONS.items() if choices(question)}
@@ -41,14 +41,12 @@ def default_answers() -> Answers:
     """Answer every question with its default."""
     answers: Answers = {}
     environment = copier_environment()
-    for name, question in CONFIG.items():
-        if name.startswith("_"):
-            continue
-        default = question["default"]
+    for name in QUESTIONS:
+        default = default_of(name)
         if isinstance(default, str):
             default = environment.from_string(default).render(cookiecutter=answers)
-        answers[name if is_asked(question) else f"__{name}"] = default
-    return {name: answers[name] for name in QUESTIONS}
+        answers[name] = default
+    return answers
 
 
 def preset(name: str) -> Answers:
@@ -97,8 +95,8 @@ def all_defaults() -> Answers:
 
 
 def is_hidden(value: object) -> bool:
-    """Tell a computed value of copier.yml from a question or a setting."""
-    return isinstance(value, dict) and not is_asked(value)
+    """Tell a computed value of copier.yml from a question, a setting or what is copier's alone."""
+    return isinstance(value, dict) and value.get("when") is False and not value.get("secret")
 
 
 def every_combination(names: Iterable[str]) -> list[Answers]:

@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 
 from jinja2 import Environment, FileSystemLoader
 
-from hooks.engine import copier_environment, find_faults, is_asked, load_config
+from hooks.engine import copier_environment, find_faults, load_config
 from tests.projects import Snapshot
-from tests.questions import Answers, default_answers
+from tests.questions import Answers, default_answers, is_hidden
 
 
 def render(template: Path, answers: Answers) -> Snapshot:
@@ -71,7 +71,7 @@ def computed(answers: Answers) -> Answers:
     """Add the values that copier.yml computes from answers, under cookiecutter's private names."""
     environment = copier_environment()
     for name, question in load_config().items():
-        if not name.startswith("_") and not is_asked(question):
+        if is_hidden(question):
             value = environment.from_string(question["default"]).render(cookiecutter=answers)
             answers = {**answers, f"__{name}": value}
     return answers

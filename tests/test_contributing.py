@@ -24,6 +24,17 @@ async def greet(name: str) -> str:
     """Say hello."""
     return f"Hello, {name}"
 '''
+CHOICE = """    Greetings:
+      value: welcome
+      validator: "{{ unavailable.welcome | default('') }}"
+"""
+QUESTION = """welcome:
+  type: bool
+  help: Do you want greetings?
+  ask: "{{ updating }}"
+  default: "{{ 'welcome' in features }}"
+
+"""
 FEATURE_TEST = """from fastapi.testclient import TestClient
 
 
@@ -45,8 +56,12 @@ def add_the_feature(repository: Path) -> None:
     (template / "tests" / "test_welcome.py").write_text(FEATURE_TEST, "utf-8")
 
     questions = repository / "copier.yml"
-    question = "welcome:\n  type: bool\n  help: Does it greet?\n  default: false\n\n"
-    edit(questions, "ci:\n", f"{question}ci:\n")
+    edit(
+        questions,
+        "    Docker image and Compose stack:\n",
+        CHOICE + "    Docker image and Compose stack:\n",
+    )
+    edit(questions, "docker:\n", f"{QUESTION}docker:\n")
     paths = "".join(
         f"  - \"{{{{ '{path}' if not welcome else '' }}}}\"\n"
         for path in ("app/welcome.py", "tests/test_welcome.py")

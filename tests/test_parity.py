@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hooks.engine import choices, default_of
 from tests.projects import check, generate, snapshot
 from tests.questions import CONFIG, QUESTIONS, REPOSITORY, Answers, covering_array, label
 from tests.rendering import render
@@ -80,10 +81,10 @@ def test_both_engines_ask_the_same_questions_with_the_same_words() -> None:
         assert words == question["help"]
         assert "[" not in words, "cookiecutter would read it as markup"
         default = config[name][0] if isinstance(config[name], list) else config[name]
-        assert default == question["default"]
+        assert default == default_of(name)
         if isinstance(question.get("choices"), dict):
             labels = {label: value for value, label in prompt.items() if value != "__prompt__"}
-            assert labels == question["choices"]
+            assert labels == choices(question)
 
 
 def test_one_sided_paths_are_plain_and_exist() -> None:

@@ -8,70 +8,139 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from hooks.engine import copier_environment
-from tests.projects import ENGINES, ask, generate, snapshot
+from hooks.engine import fault_of
+from tests.projects import BIN, ENGINES, ask, generate, run, snapshot
 from tests.questions import (
     CONFIG,
     FREE_TEXT,
     NASTY,
-    REPOSITORY,
     Answers,
     default_answers,
-    preset,
 )
 
-BAD_ANSWERS = {
-    "empty name": ({"project_name": ""}, "Type a name, such as My Service: it is empty."),
-    "blank name": ({"project_name": "   "}, "Type a name, such as My Service: it is empty."),
-    "padded name": ({"project_name": " Shop"}, "Type the name without spaces around it."),
-    "long name": ({"project_name": "x" * 101}, "more than 100 characters."),
-    "name without a slug": ({"project_name": "日本語"}, "Use 2 to 50 lower-case letters"),
-    "reserved slug by name": ({"project_name": "Test"}, "Choose another, such as test-service:"),
-    "reserved slug": ({"project_slug": "app"}, "Choose another, such as app-service:"),
-    "slug of a dependency": ({"project_slug": "fastapi"}, "such as fastapi-service:"),
-    "empty slug": ({"project_slug": ""}, "such as my-service."),
-    "slug with capitals": ({"project_slug": "Shop"}, "such as my-service."),
-    "slug of one letter": ({"project_slug": "s"}, "such as my-service."),
-    "slug of 60 letters": ({"project_slug": "s" * 60}, "Use 2 to 50 lower-case letters"),
-    "slug with a path": ({"project_slug": "../outside"}, "such as my-service."),
-    "slug ending in a hyphen": ({"project_slug": "shop-"}, "a letter or digit last"),
-    "slug with a line break": ({"project_slug": "shop\n"}, "such as my-service."),
-    "long description": ({"description": "x" * 301}, "more than 300 characters"),
-    "e-mail without @": ({"author_email": "example.com"}, "Type an address like name@example.com"),
+BAD_ANSWERS: dict[str, tuple[Answers, str]] = {
+    "empty name": ({"project_name": ""}, "project_name: Type a name, such as My Service."),
+    "blank name": ({"project_name": "   "}, "project_name: Type a name, such as My Service."),
+    "padded name": ({"project_name": " Shop"}, "project_name: Remove the spaces around it."),
+    "long name": ({"project_name": "x" * 101}, "project_name: Use at most 100 characters."),
+    "name without a slug": ({"project_name": "日本語"}, "project_slug: "),
+    "empty slug": ({"project_slug": ""}, "project_slug: Use 2 to 50 characters."),
+    "slug with capitals": (
+        {"project_slug": "Shop"},
+        "project_slug: Use only a-z, 0-9 and hyphens.",
+    ),
+    "slug of one letter": ({"project_slug": "s"}, "project_slug: Use 2 to 50 characters."),
+    "slug of 60 letters": ({"project_slug": "s" * 60}, "project_slug: Use 2 to 50 characters."),
+    "slug with a path": ({"project_slug": "../outside"}, "project_slug: Use only a-z, 0-9"),
+    "slug ending in a hyphen": ({"project_slug": "shop-"}, "End with a letter or a digit."),
+    "slug with a line break": ({"project_slug": "shop\n"}, "project_slug: Use only a-z, 0-9"),
+    "long description": ({"description": "x" * 301}, "description: Use at most 300 characters."),
+    "e-mail without @": ({"author_email": "example.com"}, "author_email: Use the form name@"),
     "e-mail with a space": (
         {"author_email": "a b@example.com"},
-        "Type an address like name@example.com",
+        "author_email: Use the form name@",
     ),
-    "unknown licence": ({"license": "GPL"}, "MIT"),
-    "unknown CI": ({"ci": "jenkins"}, "gitlab"),
-    "users without a database": ({"database": "none"}, "Users need a database to be kept in"),
     "a cache without a database": (
         {"database": "none", "jwt_auth": False, "caching": True},
-        "Answers are kept of what is read from a database",
+        "caching: It needs a database. Set database=postgresql or caching=false.",
     ),
-    "unknown Python": ({"python_version": "2.7"}, "3.13"),
+    "Kubernetes without Docker": (
+        {"docker": False, "kubernetes": True},
+        "kubernetes: It runs container images. Set docker=true or kubernetes=false.",
+    ),
+    "AWS without Docker": (
+        {"docker": False, "aws": True},
+        "aws: It runs container images. Set docker=true or aws=false.",
+    ),
+    **{
+        f"{name} with SQLite": (
+            {"database": "sqlite", name: True},
+            f"Set database=postgresql or {name}=false.",
+        )
+        for name in ("kubernetes", "heroku", "aws")
+    },
+}
+COPIER_ONLY: dict[str, tuple[Answers, str]] = {
+    # cookiecutter itself refuses these first, with a traceback of its own
+    "unknown license": ({"license": "GPL"}, "license: Choose from MIT, Apache-2.0"),
+    "unknown CI": ({"ci": "jenkins"}, "ci: Choose from github, gitlab, none."),
+    "unknown Python": ({"python_version": "2.7"}, "python_version: Choose from 3.11, 3.12"),
+    "neither yes nor no": ({"cors": "maybe"}, 'cors: Answer true or false, not "maybe".'),
+    # cookiecutter does not know a default from an answer, and ignores names that it does not know
+    "users without a database": (
+        {"database": "none", "jwt_auth": True},
+        "jwt_auth: It needs a database. Set database=postgresql or jwt_auth=false.",
+    ),
+    "unknown option": ({"websocket": True}, "websocket: There is no such option."),
+    "copier's own option": ({"features": "[cors]"}, "features: There is no such option."),
 }
 BAD_CHARACTERS = {"line break": "\n", "tab": "\t", "escape": "\x1b", "C1": "\x85", "bidi": "\u202e"}
 BAD_ANSWERS |= {
-    f"{kind} in {name}": ({name: f"a{character}b"}, "on one line")
+    f"{kind} in {name}": ({name: f"a{character}b"}, f"{name}: Use printable text on one line.")
     for kind, character in BAD_CHARACTERS.items()
     for name in FREE_TEXT
-    if name not in {"project_slug", "author_email"}
+    if name == "description" or (kind == "escape" and name in {"project_name", "author_name"})
 }
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("answers", BAD_ANSWERS, ids=BAD_ANSWERS)
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("answers", "sentence"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_is_refused_and_nothing_is_written(
-    engine: str, template: Path, tmp_path: Path, answers: Answers, sentence: str
+    engine: str, template: Path, tmp_path: Path, answers: str
 ) -> None:
-    result = ask(engine, template, tmp_path, answers)
+    expect_refusal(engine, template, tmp_path, *BAD_ANSWERS[answers])
 
-    assert result.returncode != 0
-    assert sentence in " ".join((result.stdout + result.stderr).split())
-    assert not list(tmp_path.iterdir())
-    assert not (tmp_path.parent / "outside").exists()
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", COPIER_ONLY, ids=COPIER_ONLY)
+def test_copier_refuses_what_it_would_take_for_another_answer(
+    template: Path, tmp_path: Path, answers: str
+) -> None:
+    expect_refusal("copier", template, tmp_path, *COPIER_ONLY[answers])
+
+
+def expect_refusal(
+    engine: str, template: Path, folder: Path, answers: Answers, sentence: str
+) -> None:
+    """Expect a sentence in few lines, a failure, and nothing written."""
+    result = ask(engine, template, folder, answers)
+
+    assert result.returncode == 1
+    output = result.stdout + result.stderr
+    assert sentence in " ".join(output.split())
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) < 6
+    assert not list(folder.iterdir())
+    assert not (folder.parent / "outside").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)], ids=["", "quiet"])
+def test_a_file_of_answers_is_refused_as_the_same_answers_are(
+    template: Path, tmp_path: Path, quiet: tuple[str, ...]
+) -> None:
+    (tmp_path / "answers.yml").write_text("docker: false\naws: true\nauthor_email: me\n")
+    command = ["copier", "copy", "--defaults", *quiet, "--data-file", "answers.yml"]
+    result = run(BIN / command[0], *command[1:], template, "service", cwd=tmp_path)
+    assert result.returncode == 1
+    for sentence in ("aws: It runs container images.", "author_email: Use the form name@"):
+        assert sentence in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "service").exists()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_needs_a_database_is_off_without_one(
+    engine: str, template: Path, tmp_path: Path
+) -> None:
+    result = ask(engine, template, tmp_path, {"database": "none"})
+    assert result.returncode == 0, result.stdout + result.stderr
+    [project] = tmp_path.iterdir()
+    stored = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    assert stored["jwt_auth"] is False
+    assert stored["caching"] is False
+    assert ("jwt_auth is off: It needs a database." in result.stdout) == (engine == "cookiecutter")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -87,7 +156,8 @@ def test_a_folder_in_use_is_refused_and_left_alone(
 
     assert result.returncode != 0
     output = result.stdout + result.stderr
-    assert "this one is not empty" in output or "directory already exists" in output
+    assert "The folder is not empty." in output or "directory already exists" in output
+    assert "Traceback" not in output
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
     assert file.read_text() == "mine"
 
@@ -188,17 +258,16 @@ def test_the_legal_defaults_need_no_answer(template: Path, tmp_path: Path) -> No
 
 
 def test_every_question_is_a_sentence_that_fits_a_terminal() -> None:
-    for name in default_answers():
+    for name in [*default_answers(), "features", "details"]:
         question = CONFIG[name]["help"]
         assert question.endswith((".", "?")), name
         assert len(question) <= 76, name  # 80 columns, less the prompt's own mark
 
 
-def test_no_dependency_can_be_the_name_of_a_project() -> None:
-    text = (REPOSITORY / "template" / "pyproject.toml").read_text("utf-8")
-    everything = {**default_answers(), **preset("full"), "redis": "yes"}
-    rendered = copier_environment().from_string(text).render(everything)
-    config = tomllib.loads(rendered)
-    required = config["project"]["dependencies"] + config["dependency-groups"]["dev"]
-    names = {requirement.split(">=")[0].split("[")[0] for requirement in required}
-    assert names <= set(CONFIG["reserved_slugs"]["default"].split())
+def test_a_prompt_shows_all_of_what_is_wrong() -> None:
+    refused = [answers for answers, _ in BAD_ANSWERS.values() if answers.keys() <= {*FREE_TEXT}]
+    for answers in refused:
+        [(name, text)] = answers.items()
+        fault = fault_of(name, {name: text})
+        assert fault or text == "日本語", "its short name is refused instead"
+        assert len(f"Validation error for question '{name}': {fault}") <= 80

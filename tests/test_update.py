@@ -202,3 +202,57 @@ def test_lines_that_both_sides_changed_are_marked_with_both_versions(
     assert "<<<<<<< before updating" in text
     assert "Say, to show" in text
     assert "Reply, to show" in text
+
+
+def test_a_database_that_is_enabled_later_does_not_enable_users(
+    template: Path, tmp_path: Path
+) -> None:
+    command = ["copier", "copy", "--defaults", "--data", "database=none", str(template), "service"]
+    check(*command, cwd=tmp_path)
+    project = tmp_path / "service"
+    commit_all(project)
+
+    update(project, database="postgresql")
+
+    answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    assert answers["database"] == "postgresql"
+    assert answers["jwt_auth"] is False
+    assert answers["caching"] is False
+    assert (project / "app" / "items").exists()
+    assert not (project / "app" / "users").exists()
+
+
+STORED: list[Answers] = [{}, {"database": "none", "jwt_auth": False, "ci": "gitlab"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", STORED, ids=["defaults", "no_database"])
+@pytest.mark.parametrize("commit", [pytest.param("06f7c37", marks=pytest.mark.proof), "2c7180c"])
+def test_a_project_of_an_earlier_commit_keeps_its_answers(
+    tmp_path: Path, commit: str, answers: Answers
+) -> None:
+    shallow = check("git", "rev-parse", "--is-shallow-repository", cwd=REPOSITORY).strip()
+    if shallow == "true":
+        pytest.skip("this clone has no history: git fetch --unshallow")
+    history = tmp_path / "template"
+    check("git", "clone", "--quiet", str(REPOSITORY), str(history), cwd=tmp_path)
+    check("git", "checkout", "--quiet", commit, cwd=history)
+    project = tmp_path / "service"
+    data = [f"--data={name}={value}" for name, value in answers.items()]
+    command = ["copier", "copy", "--defaults", "--quiet", "--vcs-ref", "HEAD"]
+    check(*command, *data, str(history), str(project), cwd=tmp_path)
+    commit_all(project)
+    before = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    check("git", "checkout", "--quiet", "-", cwd=history)
+    check("git", "rm", "-rq", ".", cwd=history)
+    clone_template(history, tag="v0.2.0")
+
+    update(project)
+
+    after = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    assert after["_commit"] == "v0.2.0"
+    del before["_commit"]
+    assert before.items() <= after.items()
+    assert not [name for name in after.keys() - before.keys() if after[name] is True]
+    for name, (_, content) in snapshot(project).items():
+        assert b"<<<<<<< " not in content, name
