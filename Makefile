@@ -26,14 +26,14 @@ demo: | $(UV) ## Write a project with the default answers into build/demo and ru
 
 .PHONY: test
 test: | $(UV) ## Prove the template: every promise, from bad answers to running services
-	$(PYTEST)
+	$(PYTEST) -m "not proof"
 
 .PHONY: quick
 quick: | $(UV) ## Run the tests that take no more than two minutes together
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not proof"
 
 .PHONY: proof
-proof: | $(UV) ## Run all tests, and write down in docs/proof.md what they prove
+proof: | $(UV) ## Run all tests, the longest too, and write into docs/proof.md what they prove
 	$(PYTEST) --write-proof
 
 .PHONY: lint

@@ -91,7 +91,7 @@ def main() -> None:
     image = f"groundwork-{token_hex(4)}"
     with tempfile.TemporaryDirectory() as folder, docker_engine() as docker:
         template = clone_template(Path(folder, "template"))
-        answers = {"database": "sqlite", "jwt_auth": True, "python_version": "3.13"}
+        answers = {"database": "sqlite", "jwt_auth": True, "python_version": "3.14"}
         project = generate("copier", template, Path(folder), {**answers, "project_slug": image})
         measure(docker, project, image)
 

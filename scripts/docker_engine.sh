@@ -8,7 +8,9 @@ if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   exit 0
 fi
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/groundwork/docker"
-if [ -e "$folder/fetched" ]; then
+# what the stand-ins are made of: the release whose Python is the template's default
+release=forky
+if [ "$(cat "$folder/fetched" 2>/dev/null)" = "$release" ]; then
   exit 0
 fi
 mirror="$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" | grep -v security | head -n 1)"
@@ -22,7 +24,7 @@ mkdir -p "$folder"
 exec 9>"$folder/fetching"
 flock --timeout 300 9
 new="$folder/new"
-rm -rf "$new" "$folder/root" "$folder/stand-ins"
+rm -rf "$new" "$folder/root" "$folder/stand-ins" "$folder/fetched"
 mkdir -p "$new/root" "$new/stand-ins" "$new/packages" "$new/lists/partial"
 
 if ! command -v runc >/dev/null || ! command -v iptables >/dev/null || ! command -v mmdebstrap >/dev/null; then
@@ -30,13 +32,13 @@ if ! command -v runc >/dev/null || ! command -v iptables >/dev/null || ! command
   apt-get install -y -qq --no-install-recommends iptables mmdebstrap runc >/dev/null
 fi
 
-# a Debian of the next release, to build images on
-timeout 300 mmdebstrap --quiet --variant=minbase \
+# a Debian to build images on; a mirror's list of a release in testing may be older than a week
+timeout 300 mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
   --include=ca-certificates,python3,python3-pip,python3-venv \
-  trixie "$new/stand-ins/rootfs.tar" "$mirror" &
+  "$release" "$new/stand-ins/rootfs.tar" "$mirror" &
 bootstrap=$!
 
-# the engine of that release, unpacked but not installed: it runs on this one
+# the engine of a newer Debian, unpacked but not installed: it runs on this one
 cat >"$new/debian.sources" <<SOURCES
 Types: deb
 URIs: $mirror
@@ -65,4 +67,4 @@ done
 wait "$bootstrap"
 mv "$new/root" "$new/stand-ins" "$folder/"
 rm -rf "$new"
-touch "$folder/fetched"
+echo "$release" >"$folder/fetched"

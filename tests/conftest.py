@@ -11,6 +11,8 @@ from jinja2 import Environment
 from tests.projects import clone_template
 from tests.proof import Proof
 
+pytest_plugins = ["pytester"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let tests write down what they have seen, where the docs say it."""

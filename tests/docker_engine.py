@@ -20,7 +20,7 @@ FOLDER = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "groundw
 PID_FILE, SOCKET, LOG = FOLDER / "docker.pid", FOLDER / "docker.sock", FOLDER / "docker.log"
 
 RECIPE = Path(__file__).with_name("stand_ins.Dockerfile")
-STAND_INS = {"python": "python:3.13-slim", "postgres": "postgres:18", "redis": "redis:8"}
+STAND_INS = {"python": "python:3.14-slim", "postgres": "postgres:18", "redis": "redis:8"}
 """What the recipe makes, and the images for which it stands."""
 CACHE_LIMIT = "2GB"
 

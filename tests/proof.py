@@ -3,6 +3,7 @@
 import ast
 import os
 import platform
+import subprocess
 import time
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
@@ -22,7 +23,10 @@ class Proof:
     def __init__(self) -> None:
         """Start the clock."""
         self.started = time.monotonic()
+        self.commit = commit()
         self.outcomes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.skipped: Counter[str] = Counter()
+        self.longest: set[str] = set()
         self.seconds: dict[tuple[str, str], float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -31,6 +35,10 @@ class Proof:
         self.seconds[file, name] += report.duration
         if report.when == "call" or not report.passed:
             self.outcomes[file, name][report.outcome] += 1
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self.skipped[report.longrepr[2].removeprefix("Skipped: ")] += 1
+        if "proof" in report.keywords:
+            self.longest.add(file)
 
     def pytest_sessionfinish(self) -> None:
         """Write the page."""
@@ -38,6 +46,11 @@ class Proof:
         PAGE.write_text(
             "\n".join([*self.head(), *self.promises(files), *self.matrix(files)]) + "\n"
         )
+
+    def left_out(self) -> list[str]:
+        """Say what was not tried, and why."""
+        reasons = (f"- {count} tests: {reason}" for reason, count in sorted(self.skipped.items()))
+        return ["", "Not tried:", "", *reasons] if self.skipped else []
 
     def head(self) -> list[str]:
         """Say when, where, how many and how long."""
@@ -50,9 +63,11 @@ class Proof:
             "# What was proved",
             "",
             "A run of all tests wrote this page: `make proof`. Times are sums over tests, of which two",
-            "run at a time; what a file shares among its tests counts with the first.",
+            "run at a time; what a file shares among its tests counts with the first. *Longer* is what",
+            "`make test` leaves out.",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {machine}: {total}, in {minutes:.0f} minutes.",
+            f"{datetime.now(UTC):%Y-%m-%d}, {self.commit}, {machine}: {total}, in {minutes:.0f} minutes.",
+            *self.left_out(),
         ]
 
     def promises(self, files: list[str]) -> list[str]:
@@ -63,7 +78,8 @@ class Proof:
             outcomes = sum((self.outcomes[key] for key in keys), Counter[str]())
             seconds = sum(self.seconds[key] for key in keys)
             text = ast.get_docstring(ast.parse((REPOSITORY / file).read_text("utf-8"))) or ""
-            rows.append(f"| {text.splitlines()[0]} | {say(outcomes)} | {seconds:.0f} s |")
+            longer = " *Longer.*" if file in self.longest else ""
+            rows.append(f"| {text.splitlines()[0]}{longer} | {say(outcomes)} | {seconds:.0f} s |")
         return ["", "## Promises", "", "| promise | tests | time |", "| --- | --- | --- |", *rows]
 
     def matrix(self, files: list[str]) -> list[str]:
@@ -74,6 +90,13 @@ class Proof:
                 text = key[1].removeprefix("test_").replace("_", " ")
                 rows.append(f"| {text} | {say(self.outcomes[key])} | {self.seconds[key]:.0f} s |")
         return ["", "## Combinations", "", "| test | tried | time |", "| --- | --- | --- |", *rows]
+
+
+def commit() -> str:
+    """Name the commit that is proved, and whether files differ from it."""
+    command = ("git", "describe", "--always", "--dirty=, with changes", "--exclude=*")
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return f"commit {result.stdout.strip()}" if result.returncode == 0 else "no commit"
 
 
 def say(outcomes: Counter[str]) -> str:

@@ -37,24 +37,29 @@ def create_admin(email: str, *, password: str) -> subprocess.CompletedProcess[st
 
 def type_passwords(*passwords: str) -> tuple[int, str]:
     """Run the command on a terminal; give its status and all that was to be seen."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(PROJECT_ROOT)
-        os.execv(sys.executable, [*COMMAND, EMAIL])  # noqa: S606
-    seen = b""
-    for password in passwords:
-        while not seen.rstrip().endswith(b":"):
-            seen += os.read(terminal, 1024)
-        os.write(terminal, f"{password}\n".encode())
-        seen += b"|"
-    try:
-        while more := os.read(terminal, 1024):
-            seen += more
-    except OSError:  # what Linux says when the other end is closed
-        pass
-    _, status = os.waitpid(pid, 0)
+    terminal, its_end = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, EMAIL],
+        cwd=PROJECT_ROOT,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+    ) as process:
+        os.close(its_end)
+        seen = b""
+        for password in passwords:
+            while not seen.rstrip().endswith(b":"):
+                seen += os.read(terminal, 1024)
+            os.write(terminal, f"{password}\n".encode())
+            seen += b"|"
+        try:
+            while more := os.read(terminal, 1024):
+                seen += more
+        except OSError:  # what Linux says when the other end is closed
+            pass
     os.close(terminal)
-    return os.waitstatus_to_exitcode(status), seen.decode()
+    return process.returncode, seen.decode()
 
 
 def is_admin(client: TestClient) -> bool:
