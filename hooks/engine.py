@@ -3,6 +3,7 @@
 Nothing here knows a question or a feature by name.
 """
 
+import atexit
 import glob
 import json
 import os
@@ -278,6 +279,13 @@ def git(repository: Path, *arguments: str) -> str:
 
 def discard_copy(repository: Path) -> None:
     """Remove the copy of the template that cookiecutter made and would leave behind on a fault."""
-    folder = repository.parent
-    if folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith("cookiecutter"):
-        shutil.rmtree(folder)
+    folder = repository.resolve().parent
+    temporary = Path(tempfile.gettempdir()).resolve()
+    if folder.parent == temporary and folder.name.startswith("cookiecutter"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# cookiecutter imports this from its copy, in which hooks/pre_prompt.py has renamed the template's
+# folder; it removes the copy itself only after a success, and leaves an empty folder then
+if (REPOSITORY / PROJECT_FOLDER).is_dir():
+    atexit.register(discard_copy, REPOSITORY)
