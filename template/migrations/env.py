@@ -1,10 +1,9 @@
 """What Alembic runs for each of its commands."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 from alembic import context
-from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrationScript
 from sqlalchemy import (
     Connection,
@@ -15,8 +14,9 @@ from sqlalchemy import (
 )
 
 import app.main  # noqa: F401  with it come all models
-from app.database.base import Base, UtcDateTime
+from app.database.base import Base
 from app.database.engine import create_engine
+from app.database.revisions import render_item
 from app.settings import get_settings
 
 OWN_BRANCH = "own"
@@ -97,13 +97,6 @@ def place_in_own_branch(
         directive.head = own[0] if own else "base"
         directive.branch_label = None if own else OWN_BRANCH
         directive.depends_on = [head.revision for head in heads if head.revision not in own]
-
-
-def render_item(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
-    """Write revisions that do without the code of the service, which changes."""
-    if kind == "type" and isinstance(item, UtcDateTime):
-        return "sa.DateTime(timezone=True)"
-    return False
 
 
 asyncio.run(migrate())

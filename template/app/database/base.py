@@ -6,9 +6,11 @@ from time import time_ns
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy import DateTime, Dialect, Enum, MetaData, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+ENUM_LENGTH = 64
 
 
 def utc_now() -> datetime:
@@ -48,6 +50,22 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None or value.tzinfo:
             return value
         return value.replace(tzinfo=UTC)
+
+
+@event.listens_for(Enum, "before_parent_attach")
+def store_as_text(enum: Enum, _parent: object) -> None:
+    """Store an enum as text on every database, so that a new member needs no migration.
+
+    A type or a check constraint in the database would have to be changed with each member, and
+    Alembic notices neither. The service checks what is written instead.
+    """
+    if type(enum) is not Enum:
+        return
+    longest = max(map(len, enum.enums), default=0)
+    if enum.length == longest:
+        enum.length = max(longest, ENUM_LENGTH)
+    enum.native_enum = enum.create_constraint = False
+    enum.validate_strings = True
 
 
 class Base(DeclarativeBase):
