@@ -7,8 +7,9 @@ from app.health import add_health
 from app.lifespan import lifespan
 from app.logs import configure_logging
 from app.middleware import add_middleware
-from app.openapi import OPENAPI_PATH, PROJECT, add_docs
+from app.openapi import OPENAPI_PATH, add_docs
 from app.problems import add_problem_handlers
+from app.project import PROJECT
 from app.settings import Settings, get_settings
 
 

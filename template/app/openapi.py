@@ -5,7 +5,6 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,9 +19,6 @@ from app.health import HEALTH_PATHS
 # {% endif %}
 from app.problems import Problem, problem_responses
 
-PROJECT: dict[str, str] = json.loads(
-    Path(__file__).with_name("project.json").read_text(encoding="utf-8")
-)
 OPENAPI_PATH = "/openapi.json"
 ASSETS_PATH = "/docs/assets"
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)

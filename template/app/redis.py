@@ -11,6 +11,7 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import ConnectionError as LostConnectionError
 
 from app.environment import ServiceSettings
+from app.project import PROJECT
 
 EXAMPLE = "redis://user:password@host:6379/0"
 TIMEOUT_SECONDS = 2
@@ -23,7 +24,7 @@ class RedisSettings(ServiceSettings):
 
     redis_verify_certificate: bool = True
     redis_url: SecretStr = Field(default=SecretStr(""), validate_default=True)
-    redis_namespace: str = Field(default="app", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    redis_namespace: str = Field(default=PROJECT["slug"], pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
     @field_validator("redis_url")
     @classmethod

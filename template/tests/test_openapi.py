@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from app.openapi import PROJECT
+from app.project import PROJECT
 from app.problems import problem_responses
 
 PAGES = ["/docs", "/redoc"]

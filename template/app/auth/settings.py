@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from pydantic_settings import NoDecode
 
 from app.environment import ServiceSettings, is_deployed, split_commas
+from app.project import PROJECT
 
 SECRET_BYTES = 32
 PLACEHOLDER = re.compile(r"change|example|placeholder|replace|sample|secret", re.IGNORECASE)
@@ -21,8 +22,8 @@ class AuthSettings(ServiceSettings):
     """How tokens are signed, and for how long they are good."""
 
     auth_secrets: Secrets = Field(default_factory=list, validate_default=True)
-    jwt_issuer: str = Field(default="app", min_length=1)
-    jwt_audience: str = Field(default="app", min_length=1)
+    jwt_issuer: str = Field(default=PROJECT["slug"], min_length=1)
+    jwt_audience: str = Field(default=PROJECT["slug"], min_length=1)
     access_token_lifetime: Lifetime = Field(default=timedelta(minutes=15), le=timedelta(hours=1))
     refresh_token_lifetime: Lifetime = timedelta(days=14)
     login_lifetime: Lifetime = timedelta(days=90)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.environment import Environment
 from app.health import HEALTH_PATHS
-from app.openapi import PROJECT
+from app.project import PROJECT
 from app.telemetry.settings import TelemetrySettings
 
 FLUSH_SECONDS = 3

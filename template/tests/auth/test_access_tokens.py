@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi.testclient import TestClient
 
+from app.project import PROJECT
 from tests.auth.accounts import Tokens, log_in, open_account, read_me, refresh
 
 SECRET = os.environ["AUTH_SECRETS"]
@@ -71,7 +72,8 @@ def test_an_access_token_says_what_rfc_9068_asks_for(
 ) -> None:
     assert (header["typ"], header["alg"]) == ("at+jwt", "HS256")
     assert claims["sub"] == read_me(client, tokens).json()["id"]
-    assert (claims["iss"], claims["aud"], claims["scope"]) == ("app", "app", "")
+    assert claims["iss"] == claims["aud"] == PROJECT["slug"]
+    assert claims["scope"] == ""
     assert claims["exp"] - claims["iat"] == tokens["expires_in"] == 900
     assert abs(claims["iat"] - time()) < 60
     assert UUID(claims["jti"])
@@ -153,7 +155,7 @@ def test_a_token_cannot_bring_its_own_key(
     [
         {"iss": "elsewhere"},
         {"aud": "elsewhere"},
-        {"aud": ["app", "elsewhere"]},
+        {"aud": [PROJECT["slug"], "elsewhere"]},
         {"exp": int(time()) - 60},
         {"exp": "never"},
         {"iat": int(time()) + 3600},
