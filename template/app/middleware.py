@@ -1,6 +1,8 @@
 """What every request passes through, from the outside in."""
 
+import json
 import re
+from contextlib import suppress
 from time import perf_counter
 from uuid import uuid4
 
@@ -22,16 +24,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from app.environment import Environment
 from app.features import feature_middleware
 from app.health import HEALTH_PATHS
-from app.problems import ProblemError, problem_response
+from app.problems import ProblemError, problem_from, problem_response, title_of
 from app.routes import route_of
 from app.settings import Settings
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 ONE_YEAR = 365 * 24 * 60 * 60
+# The media types of errors that nobody has given a form of their own.
+FOREIGN_TYPES = frozenset({"", "application/json", "text/html", "text/plain"})
+CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -41,9 +47,10 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
     app.user_middleware = [
         Middleware(RequestContext),
         Middleware(SecurityHeaders, policy=security_policy(settings)),
-        Middleware(PlainTextProblems),
+        Middleware(ForeignErrors),
         *feature_middleware(settings),
         Middleware(UnexpectedErrors),
+        Middleware(WebSocketErrors),
         Middleware(TrustedHosts, allowed_hosts=settings.allowed_hosts, www_redirect=False),
         Middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes),
     ]
@@ -133,48 +140,82 @@ def security_policy(settings: Settings) -> Secure:
     )
 
 
-class PlainTextProblems:
-    """Rewrite errors in plain text, which Starlette's own middleware sends, as problems."""
+class ForeignErrors:
+    """Rewrite errors of other applications and of middleware as problems.
+
+    They come as text, as HTML, as FastAPI's `{"detail": ...}`, or without a body. JSON of any other
+    form has been designed by somebody, and stays.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        plain_error: Message | None = None
-        text = bytearray()
+        start: Message | None = None
+        body = bytearray()
 
         async def send_problem(message: Message) -> None:
-            nonlocal plain_error
-            if message["type"] == "http.response.start" and is_plain_error(message):
-                plain_error = message
-            elif plain_error and message["type"] == "http.response.body":
-                text.extend(message.get("body", b""))
-                if not message.get("more_body", False):
-                    response = problem_response(scope, problem_from(plain_error, text.decode()))
-                    await response(scope, receive, send)
-            else:
+            nonlocal start
+            if start is None and is_foreign_error(message):
+                start = message
+            elif start is None:
                 await send(message)
+            else:
+                body.extend(message.get("body", b""))
+                if message.get("more_body", False):
+                    return
+                if error := read_error(start, bytes(body)):
+                    await problem_response(scope, error)(scope, receive, send)
+                else:
+                    await send(start)
+                    await send({**message, "body": bytes(body)})
 
         await self.app(scope, receive, send_problem)
 
 
-def is_plain_error(message: Message) -> bool:
-    """Whether a response starts that is an error in plain text."""
-    if message["status"] < 400:
+def is_foreign_error(message: Message) -> bool:
+    """Whether a response starts that is an error, and perhaps no problem."""
+    if not message["type"].endswith("http.response.start") or message["status"] < 400:
         return False
-    return Headers(scope=message).get("Content-Type", "").startswith("text/plain")
+    headers = Headers(scope=message)
+    return media_type_of(headers) in FOREIGN_TYPES or headers.get("Content-Length") == "0"
 
 
-def problem_from(plain_error: Message, text: str) -> ProblemError:
-    """Keep the status, the text, and the headers that do not describe the old body."""
-    headers = MutableHeaders(scope=plain_error)
-    del headers["Content-Type"], headers["Content-Length"]
-    return ProblemError(plain_error["status"], text, headers=headers)
+def read_error(start: Message, body: bytes) -> ProblemError | None:
+    """Read what an error says; there is none if the response is to stay as it is."""
+    headers = Headers(scope=start)
+    media_type = media_type_of(headers)
+    detail: object = None
+    if "Content-Encoding" in headers or media_type == "text/html":
+        pass
+    elif media_type != "application/json":
+        detail = decode(body, headers)
+    elif body:
+        with suppress(ValueError):
+            detail = json.loads(body)
+        if isinstance(detail, dict) and detail.keys() == {"detail"}:
+            detail = detail["detail"]
+        elif isinstance(detail, dict | list):
+            return None
+    return problem_from(start["status"], detail, headers)
+
+
+def media_type_of(headers: Headers) -> str:
+    """Give the media type without its parameters."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def decode(body: bytes, headers: Headers) -> str:
+    """Read text in whichever encoding; what cannot be read is replaced."""
+    charset = CHARSET.search(headers.get("Content-Type", ""))
+    with suppress(LookupError):
+        return body.decode(charset[1] if charset else "utf-8", errors="replace")
+    return body.decode(errors="replace")
 
 
 class UnexpectedErrors:
-    """Log what nobody foresaw, and answer 500 without a word about the inside.
+    """Log unexpected errors, and answer 500 without internal details.
 
     It stands inside the middleware of the features, so that a browser may read the answer.
     """
@@ -188,21 +229,87 @@ class UnexpectedErrors:
             await self.app(scope, receive, send)
             return
 
-        response_started = False
+        response_started = response_complete = False
 
         async def watched_send(message: Message) -> None:
-            nonlocal response_started
+            nonlocal response_started, response_complete
             response_started = True
             await send(message)
+            if message["type"] == "http.response.body":
+                response_complete = not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, watched_send)
         except Exception:
             logger.exception("unexpected_error")
-            if response_started:
+            if not response_started:
+                await problem_response(scope, unexpected_error())(scope, receive, send)
+            elif not response_complete:
                 raise
-            problem = ProblemError(500, "The service failed; its log tells why.")
-            await problem_response(scope, problem)(scope, receive, send)
+
+
+class WebSocketErrors:
+    """Log unexpected errors of WebSockets, and close with 1011; before the start, answer 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket."""
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+
+        conversation = Conversation(receive, send)
+        try:
+            await self.app(scope, conversation.receive, conversation.send)
+        except WebSocketDisconnect:
+            # The client has left, which no endpoint has to handle.
+            return
+        except Exception:
+            logger.exception("unexpected_error")
+            if not conversation.ended:
+                with suppress(OSError):
+                    response = problem_response(scope, unexpected_error())
+                    await response(scope, receive, conversation.send)
+
+
+class Conversation:
+    """The messages of a WebSocket; once it is open, what would be a response closes it."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.receive_message = receive
+        self.send_message = send
+        self.accepted = self.ended = False
+
+    async def receive(self) -> Message:
+        """Receive, and notice when the client has left."""
+        message = await self.receive_message()
+        self.ended = self.ended or message["type"] == "websocket.disconnect"
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send, and notice when the connection opens or ends."""
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self.accepted = True
+        elif kind != "websocket.send":
+            self.ended = True
+        if self.accepted and kind == "websocket.http.response.start":
+            await self.send_message(close_instead_of(message["status"]))
+        elif not self.accepted or kind != "websocket.http.response.body":
+            await self.send_message(message)
+
+
+def unexpected_error() -> ProblemError:
+    """Describe an error that only the log explains."""
+    return ProblemError(500, "The service failed; its log tells why.")
+
+
+def close_instead_of(status: int) -> Message:
+    """Write the status of a response as a close code (RFC 6455, section 7.4, and its registry)."""
+    code = 1013 if status == 503 else 1011 if status >= 500 else 1008
+    return {"type": "websocket.close", "code": code, "reason": title_of(status)}
 
 
 class TrustedHosts(TrustedHostMiddleware):

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +19,10 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+# Members that have a meaning of their own (RFC 9457, section 3.1), and our own one.
+STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
+# Headers that describe another body than the problem.
+BODY_HEADERS = ("Content-Encoding", "Content-Length", "Content-Type", "ETag")
 
 
 class InvalidPart(BaseModel):
@@ -71,7 +77,7 @@ class ProblemError(Exception):
         self.title = title
         self.headers = headers
         self.errors = errors
-        self.extensions: Mapping[str, str] = {}
+        self.extensions: Mapping[str, Any] = {}
 
 
 def problem_response(scope: Scope, error: ProblemError) -> Response:
@@ -81,16 +87,47 @@ def problem_response(scope: Scope, error: ProblemError) -> Response:
         instance=quote(scope["path"]),
         request_id=scope.get("state", {}).get("request_id"),
     )
+    headers = MutableHeaders(error.headers)
+    for name in BODY_HEADERS:
+        del headers[name]
     response = JSONResponse(
-        problem.model_dump(exclude_none=True) | dict(error.extensions),
+        dict(error.extensions) | problem.model_dump(exclude_none=True),
         status_code=error.status,
-        headers=error.headers,
+        headers=headers,
         media_type=PROBLEM_MEDIA_TYPE,
     )
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # Nobody reads the rest of the body, so the connection ends here (RFC 9110, 15.5.14).
         response.headers["Connection"] = "close"
     return response
+
+
+def problem_from(
+    status: int, reason: object, headers: Mapping[str, str] | None = None
+) -> ProblemError:
+    """Describe an error by what FastAPI calls its detail: a text, or any other JSON value.
+
+    The members of an object become members of the problem. What cannot be one, such as a list or a
+    `type` of the caller's own, is in the member `details`.
+    """
+    content = to_jsonable_python(
+        reason, bytes_mode="base64", inf_nan_mode="null", serialize_unknown=True
+    )
+    if isinstance(content, str):
+        content = {"detail": content}
+    elif content is not None and not isinstance(content, dict):
+        content = {"details": content}
+    members = dict(content or {})
+    texts = {
+        name: (members.pop(name, None) or "").strip()
+        for name in ("title", "detail")
+        if isinstance(members.get(name), str | None)
+    }
+    taken = {name: members.pop(name) for name in STANDARD_MEMBERS & members.keys()}
+    detail = texts.get("detail") or title_of(status)
+    error = ProblemError(status, detail, title=texts.get("title"), headers=headers)
+    error.extensions = {"details": taken} | members if taken else members
+    return error
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -124,8 +161,7 @@ async def handle_http_exception(request: Request, error: HTTPException) -> Respo
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = ", ".join(allowed_methods(request))
-    problem = ProblemError(error.status_code, str(error.detail), headers=headers)
-    return problem_response(request.scope, problem)
+    return problem_response(request.scope, problem_from(error.status_code, error.detail, headers))
 
 
 def allowed_methods(request: Request) -> list[str]:

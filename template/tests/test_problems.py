@@ -1,12 +1,65 @@
 from collections.abc import Callable
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, Header, HTTPException
+from fastapi import APIRouter, FastAPI, Header, HTTPException, Response, WebSocket
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
 
 from app.problems import InvalidPart, ProblemError
+
+KEY = UUID(int=7)
+# What is raised, and the members that the problem gets from it.
+DETAILS: list[tuple[Any, dict[str, Any]]] = [
+    ("No parcel.", {"detail": "No parcel."}),
+    ({"code": 17, "ids": [KEY]}, {"detail": "Bad Request", "code": 17, "ids": [str(KEY)]}),
+    (
+        {"detail": "No.", "title": "Gone", "code": None},
+        {"detail": "No.", "title": "Gone", "code": None},
+    ),
+    (["a", {"b": Decimal("1.5")}], {"detail": "Bad Request", "details": ["a", {"b": "1.5"}]}),
+    (
+        {"type": "late", "status": "open", "instance": 1, "request_id": "mine", "detail": {"a": 1}},
+        {
+            "detail": "Bad Request",
+            "details": {
+                "type": "late",
+                "status": "open",
+                "instance": 1,
+                "request_id": "mine",
+                "detail": {"a": 1},
+            },
+        },
+    ),
+    ({"weight": float("nan")}, {"weight": None}),
+    (17, {"detail": "Bad Request", "details": 17}),
+    (ValueError("No parcel."), {"detail": "No parcel."}),
+    ("", {"detail": "Bad Request"}),
+]
+# What is answered, and what the problem says.
+FOREIGN: list[tuple[Response, str]] = [
+    (PlainTextResponse("No parcel.", 404), "No parcel."),
+    (PlainTextResponse("kein Päckchen".encode("latin-1"), 404), "kein P�ckchen"),
+    (
+        Response("kein Päckchen".encode("latin-1"), 404, media_type="text/plain; charset=latin-1"),
+        "kein Päckchen",
+    ),
+    (Response(b"text", 404, media_type="text/plain; charset=klingon"), "text"),
+    (HTMLResponse("<h1>No parcel.</h1>", 404), "Not Found"),
+    (Response(status_code=404), "Not Found"),
+    (Response(status_code=404, media_type="image/png"), "Not Found"),
+    (JSONResponse({"detail": "No parcel."}, 404), "No parcel."),
+    (JSONResponse(None, 404), "Not Found"),
+    (
+        Response(b"\x1f\x8b", 404, {"Content-Encoding": "gzip", "Content-Type": "text/plain"}),
+        "Not Found",
+    ),
+]
 
 router = APIRouter()
 
@@ -56,6 +109,38 @@ async def read_broken() -> None:
 @router.get("/teapot")
 async def read_teapot() -> None:
     raise ProblemError(499, "The kettle has left.")
+
+
+@router.get("/details/{case}")
+async def raise_detail(case: int) -> None:
+    raise HTTPException(400, DETAILS[case][0])
+
+
+@router.get("/foreign/{case}")
+async def answer_foreign(case: int) -> Response:
+    return FOREIGN[case][0]
+
+
+@router.get("/own-form")
+async def answer_in_own_form() -> Response:
+    return JSONResponse({"message": "No parcel."}, 404)
+
+
+@router.get("/time-limit")
+async def run_out_of_time() -> None:
+    raise TimeoutError("the mail server")
+
+
+@router.websocket("/talk/{end}")
+async def talk(websocket: WebSocket, end: str) -> None:
+    if end == "early":
+        raise RuntimeError("password=hunter2")
+    await websocket.accept()
+    if end == "refuse":
+        raise HTTPException(403)
+    if end == "crash":
+        raise RuntimeError("password=hunter2")
+    await websocket.receive_text()
 
 
 @pytest.fixture
@@ -148,3 +233,91 @@ def test_an_unexpected_error_says_nothing_about_the_inside(client: TestClient) -
     assert response.json()["request_id"] == response.headers["X-Request-ID"]
     assert "hunter2" not in response.text
     assert "RuntimeError" not in response.text
+
+
+@pytest.mark.parametrize("case", range(len(DETAILS)))
+def test_the_detail_of_an_http_exception_keeps_its_structure(client: TestClient, case: int) -> None:
+    response = client.get(f"/details/{case}")
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    own = {"type": "about:blank", "title": "Bad Request", "status": 400}
+    own |= {"instance": f"/details/{case}", "request_id": response.headers["X-Request-ID"]}
+    assert response.json() == {"detail": "Bad Request"} | own | DETAILS[case][1]
+
+
+@pytest.mark.parametrize("case", range(len(FOREIGN)))
+def test_an_error_in_another_form_becomes_a_problem(client: TestClient, case: int) -> None:
+    response = client.get(f"/foreign/{case}")
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Content-Length"] == str(len(response.content))
+    assert "Content-Encoding" not in response.headers
+    assert response.json()["detail"] == FOREIGN[case][1]
+
+
+def test_json_that_has_been_designed_stays(client: TestClient) -> None:
+    response = client.get("/own-form")
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json() == {"message": "No parcel."}
+
+
+@pytest.mark.parametrize("path", ["/shop/nowhere", "/shop/parcels/seven", "/shop/broken"])
+def test_errors_of_another_application_are_problems(
+    start: Callable[..., TestClient], capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    shop = FastAPI()
+    shop.include_router(router)
+    department = APIRouter()
+    department.mount("/shop", shop)
+    client = start(department)
+    response = client.post(path) if "parcels" in path else client.get(path)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["status"] == response.status_code
+    assert response.json()["instance"] == path
+    assert "hunter2" not in response.text
+    crashed = path == "/shop/broken"
+    assert capsys.readouterr().out.count("unexpected_error") == crashed
+
+
+def test_a_time_limit_of_the_service_is_an_unexpected_error(
+    start: Callable[..., TestClient], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(router).get("/time-limit").status_code == 500
+    log = capsys.readouterr().out
+    assert "unexpected_error" in log
+    assert "Traceback" in log
+
+
+@pytest.mark.parametrize(("end", "code"), [("crash", 1011), ("refuse", 1008)])
+def test_a_websocket_that_fails_is_closed_with_a_code(
+    start: Callable[..., TestClient], capsys: pytest.CaptureFixture[str], end: str, code: int
+) -> None:
+    with start(router).websocket_connect(f"/talk/{end}") as websocket:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            websocket.receive_text()
+        assert closed.value.code == code
+        assert "hunter2" not in closed.value.reason
+    assert capsys.readouterr().out.count("unexpected_error") == (end == "crash")
+
+
+def test_a_websocket_that_fails_before_it_opens_is_answered_with_a_problem(
+    start: Callable[..., TestClient], capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = start(router)
+    with (
+        pytest.raises(WebSocketDenialResponse) as refusal,
+        client.websocket_connect("/talk/early"),
+    ):
+        pass
+    assert refusal.value.status_code == 500
+    assert refusal.value.headers["Content-Type"] == "application/problem+json"
+    assert "hunter2" not in refusal.value.text
+    assert "unexpected_error" in capsys.readouterr().out
+
+
+def test_a_client_that_leaves_a_websocket_is_no_error(
+    start: Callable[..., TestClient], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with start(router).websocket_connect("/talk/never"):
+        pass
+    assert "error" not in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """PostgreSQL, through asyncpg."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -7,10 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 import structlog
 from sqlalchemy import event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.settings import DatabaseSettings
 
@@ -37,7 +40,42 @@ NOT_FOR_ASYNCPG = frozenset(
 
 READ_ONLY = "25006"
 
+# What SQLAlchemy finds `AsyncpgDialect` by.
+DIALECT = "postgresql.app_asyncpg"
+
 logger = structlog.stdlib.get_logger(__name__)
+
+
+class AsyncpgDialect(PGDialect_asyncpg):
+    """SQLAlchemy's own, for connections that are lost before they are used."""
+
+    supports_statement_cache = True
+
+    def on_connect(self) -> Callable[[DBAPIConnection], None]:
+        """Prepare a new connection.
+
+        A first connection is prepared while others wait. Prepared when the server has closed them
+        meanwhile, or says nothing, they would raise errors that SQLAlchemy's users do not expect.
+
+        Raises:
+            OperationalError: the connection is lost.
+        """
+        prepare = super().on_connect()  # type: ignore[no-untyped-call]
+
+        def prepare_or_fail(connection: DBAPIConnection) -> None:
+            try:
+                prepare(connection)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                raise OperationalError(None, None, error, connection_invalidated=True) from error
+
+        return prepare_or_fail
+
+    def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
+        """Whether the server answers; of one that says nothing, asyncpg raises a time-out."""
+        with suppress(OSError):
+            super().do_ping(dbapi_connection)  # type: ignore[no-untyped-call]
+            return True
+        return False
 
 
 def warn_if_unset(settings: DatabaseSettings) -> None:
@@ -48,11 +86,12 @@ def warn_if_unset(settings: DatabaseSettings) -> None:
 
 def create_engine(url: str, settings: DatabaseSettings, options: dict[str, Any]) -> AsyncEngine:
     """Describe how to connect; asyncpg reads the address, for it knows `sslmode` and its like."""
+    registry.register(DIALECT, __name__, AsyncpgDialect.__name__)
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=partial(connect, url, settings), **options
+        f"{DIALECT.replace('.', '+')}://", async_creator=partial(connect, url, settings), **options
     )
-    event.listen(engine.sync_engine, "connect", refuse_closed, insert=True)
     event.listen(engine.sync_engine, "handle_error", leave_standby)
+    event.listen(engine.sync_engine, "handle_error", name_lost_connection)
     return engine
 
 
@@ -77,24 +116,22 @@ async def connect(url: str, settings: DatabaseSettings) -> asyncpg.Connection:
         raise asyncpg.PostgresConnectionError("the database cannot be reached") from error
 
 
-def refuse_closed(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    """Tell of a new connection that is lost already what SQLAlchemy's users expect.
-
-    A first connection is prepared while others wait. Prepared when the server has closed them
-    meanwhile, they would raise an error of asyncpg's own.
-
-    Raises:
-        OperationalError: the connection is closed.
-    """
-    if connection.driver_connection.is_closed():
-        lost = ConnectionResetError("the database has closed the connection")
-        raise OperationalError(None, None, lost, connection_invalidated=True)
-
-
 def leave_standby(context: ExceptionContext) -> None:
     """Drop all connections when the server takes no writes: after a failover, another one does."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def name_lost_connection(context: ExceptionContext) -> Exception | None:
+    """Tell a server that no longer answers from a time limit, or a file, of the service itself.
+
+    The driver raises the same built-in errors, which SQLAlchemy passes on as they are.
+    """
+    error = context.original_exception
+    if not isinstance(error, OSError):
+        return None
+    context.is_disconnect = True
+    return OperationalError(None, None, error, connection_invalidated=True)
 
 
 def without_foreign_parameters(url: str) -> str:

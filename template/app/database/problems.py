@@ -2,7 +2,7 @@
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolExhaustedError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.requests import Request
@@ -37,6 +37,13 @@ UNAVAILABLE = (
     "SQLITE_FULL",
     "SQLITE_IOERR",
 )
+UNFIT = (
+    # {% if database == 'postgresql' %}
+    "22",  # a value that the database does not take
+    # {% endif %}
+    "SQLITE_MISMATCH",
+    "SQLITE_TOOBIG",
+)
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -44,33 +51,41 @@ logger = structlog.stdlib.get_logger(__name__)
 def add_database_problems(app: FastAPI) -> None:
     """Answer errors of the database with problems; what it says itself may be about others."""
     app.exception_handler(SQLAlchemyError)(handle_database_error)
-    # {% if database == 'postgresql' %}
-    # Of a server that has gone without a word, the driver tells no more than this.
-    app.exception_handler(TimeoutError)(handle_unavailable)
-    # {% endif %}
 
 
 async def handle_database_error(request: Request, error: SQLAlchemyError) -> Response:
-    """Tell a conflict from a database that is away, and leave the rest to `UnexpectedErrors`."""
+    """Tell what the caller can do about it; the rest is unexpected."""
     if is_conflict(error):
         problem = ProblemError(409, "This conflicts with what is stored already.")
         return problem_response(request.scope, problem)
+    if is_unfit(error):
+        # The value may be a secret, and the words of the database would show it.
+        reason = code_of(error) or type(error).__name__
+        hint = "validate it in a schema, so that the caller learns which value it is"
+        logger.warning("value_refused_by_database", reason=reason, hint=hint)
+        problem = ProblemError(
+            422, "A value is too large, too long, or of a form that cannot be stored."
+        )
+        return problem_response(request.scope, problem)
     if is_unavailable(error):
-        return await handle_unavailable(request, error)
+        logger.warning("database_unavailable", error=repr(error))
+        detail = "The service cannot reach what it depends on."
+        problem = ProblemError(503, detail, headers=RETRY_AFTER)
+        return problem_response(request.scope, problem)
     raise error
-
-
-async def handle_unavailable(request: Request, error: Exception) -> Response:
-    """Ask the caller to come back later."""
-    logger.warning("database_unavailable", error=repr(error))
-    detail = "The service cannot reach what it depends on."
-    problem = ProblemError(503, detail, headers=RETRY_AFTER)
-    return problem_response(request.scope, problem)
 
 
 def is_conflict(error: SQLAlchemyError) -> bool:
     """Whether a constraint, or another's change at the same time, forbids the change."""
     return isinstance(error, StaleDataError) or code_of(error).startswith(CONFLICT)
+
+
+def is_unfit(error: SQLAlchemyError) -> bool:
+    """Whether a value is none that its column can hold."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError) or code_of(error).startswith(UNFIT)
+    # What a type of SQLAlchemy, or of your own, refuses to write.
+    return isinstance(error, StatementError) and type(error.orig) in {ValueError, LookupError}
 
 
 def is_unavailable(error: SQLAlchemyError) -> bool:

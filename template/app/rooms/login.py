@@ -65,7 +65,7 @@ class Login:
             await asyncio.sleep(self.state.settings.rooms_token_check_seconds)
             try:
                 await self.check()
-            except (SQLAlchemyError, OSError) as error:
+            except SQLAlchemyError as error:
                 logger.warning("token_not_checked", error=repr(error))
 
 
