@@ -140,6 +140,14 @@ def call(service: Service, *, cors: bool) -> None:
         chunks = (b"x" * 100_000 for _ in range(20))
         expect_problem(client.post("/api/v1/notes", content=chunks), 413)
 
+        for path in ("/livez", "/readyz", "/docs", "/openapi.json", "/docs/assets/favicon.png"):
+            get, head = client.get(path), client.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["Content-Length"] == get.headers["Content-Length"]
+            assert head.headers["Content-Type"] == get.headers["Content-Type"]
+        refused = client.head("/api/v1/notes")
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+
         preflight = client.options(
             "/api/v1/notes",
             headers={

@@ -1,5 +1,6 @@
 """What every request passes through, from the outside in."""
 
+import asyncio
 import json
 import re
 from contextlib import suppress
@@ -30,7 +31,7 @@ from app.environment import Environment
 from app.features import feature_middleware
 from app.health import HEALTH_PATHS
 from app.problems import ProblemError, problem_from, problem_response, title_of
-from app.routes import route_of
+from app.routes import methods_of, route_of
 from app.settings import Settings
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -47,6 +48,7 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
     app.user_middleware = [
         Middleware(RequestContext),
         Middleware(SecurityHeaders, policy=security_policy(settings)),
+        Middleware(HeadRequests),
         Middleware(ForeignErrors),
         *feature_middleware(settings),
         Middleware(UnexpectedErrors),
@@ -138,6 +140,51 @@ def security_policy(settings: Settings) -> Secure:
         xcto=XContentTypeOptions().nosniff(),
         xfo=XFrameOptions().deny(),
     )
+
+
+class HeadRequests:
+    """Serve HEAD as GET, and send the headers alone (RFC 9110, section 9.3.2).
+
+    A route that takes HEAD itself is asked as it is.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        sent = asyncio.Event()
+        asked = False
+
+        async def receive_end() -> Message:
+            nonlocal asked
+            if not asked:
+                asked = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await sent.wait()
+            return {"type": "http.disconnect"}
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["method"] = "HEAD"
+                await send(message)
+                await send({"type": "http.response.body"})
+                sent.set()
+            # A stream that never waits would leave no time to the task that ends it.
+            await asyncio.sleep(0)
+
+        if "HEAD" not in methods_of(scope):
+            scope["method"] = "GET"
+        # So that a stream, which may have no end, listens for the client that has left.
+        scope["asgi"] = {**scope.get("asgi", {}), "spec_version": "2.3"}
+        try:
+            await self.app(scope, receive_end, send_headers)
+        finally:
+            scope["method"] = "HEAD"
 
 
 class ForeignErrors:

@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
 from starlette.types import Scope
+
+from app.routes import methods_of
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 # Members that have a meaning of their own (RFC 9457, section 3.1), and our own one.
@@ -90,6 +90,8 @@ def problem_response(scope: Scope, error: ProblemError) -> Response:
     headers = MutableHeaders(error.headers)
     for name in BODY_HEADERS:
         del headers[name]
+    if "GET" in (methods := headers.get("Allow", "").split(", ")):
+        headers["Allow"] = ", ".join(sorted({*methods, "HEAD"}))
     response = JSONResponse(
         dict(error.extensions) | problem.model_dump(exclude_none=True),
         status_code=error.status,
@@ -160,18 +162,8 @@ async def handle_http_exception(request: Request, error: HTTPException) -> Respo
         return Response(status_code=error.status_code, headers=error.headers)
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        headers["Allow"] = ", ".join(allowed_methods(request))
+        headers["Allow"] = ", ".join(sorted(methods_of(request.scope)))
     return problem_response(request.scope, problem_from(error.status_code, error.detail, headers))
-
-
-def allowed_methods(request: Request) -> list[str]:
-    """Collect the methods of all routes on the path; Starlette names those of one route alone."""
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods)
 
 
 async def handle_invalid_request(request: Request, error: RequestValidationError) -> Response:

@@ -1,5 +1,7 @@
-"""The name of a route, which is the same for all requests that it serves."""
+"""The route of a request: its name, and the methods that its path allows."""
 
+from fastapi.routing import iter_route_contexts
+from starlette.routing import Match
 from starlette.types import Scope
 
 
@@ -11,3 +13,13 @@ def route_of(scope: Scope) -> str | None:
     # An included router's prefix is only known to the effective route that FastAPI leaves here.
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return getattr(route, "path", None)
+
+
+def methods_of(scope: Scope) -> set[str]:
+    """Collect the methods of all routes on the path; Starlette names those of one route alone."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(scope["app"].routes):
+        match, _ = route.matches(scope)
+        if match is not Match.NONE:
+            methods |= route.methods or set()
+    return methods

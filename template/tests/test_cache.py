@@ -202,6 +202,19 @@ def test_a_large_answer_is_not_kept_but_has_a_tag(start: Callable[..., TestClien
     assert not is_kept(response)
 
 
+def test_head_reads_and_keeps_what_get_does(start: Callable[..., TestClient]) -> None:
+    client = with_account(start())
+    head = client.head(ITEMS)
+    assert head.content == b""
+    read = client.get(ITEMS)
+    assert is_kept(read)
+    assert read.json() == {"items": [], "total": 0}
+    assert head.headers["ETag"] == read.headers["ETag"]
+    assert head.headers["Content-Length"] == read.headers["Content-Length"]
+    unchanged = client.head(ITEMS, headers={"If-None-Match": read.headers["ETag"]})
+    assert unchanged.status_code == 304
+
+
 def test_memory_is_bounded(start: Callable[..., TestClient]) -> None:
     client = with_account(start(redis_url="", cache_max_entries=2))
     client.get(ITEMS)

@@ -2,8 +2,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.testclient import TestClient
 
 LIMIT = 1024 * 1024
@@ -25,6 +25,36 @@ async def count_more(numbers: list[int]) -> int:
 @router.get("/page")
 async def read_page() -> Response:
     return Response(headers={"Content-Security-Policy": "default-src 'self'"})
+
+
+@router.get("/greeting")
+async def greet(request: Request, background: BackgroundTasks) -> dict[str, str]:
+    background.add_task(request.app.state.greeted.append, request.method)
+    return {"hello": "world"}
+
+
+@router.get("/endless")
+async def count_for_ever() -> StreamingResponse:
+    async def numbers() -> AsyncIterator[str]:
+        while True:
+            yield "1\n"
+
+    return StreamingResponse(numbers(), headers={"X-Stream": "numbers"})
+
+
+@router.get("/file")
+async def read_file() -> FileResponse:
+    return FileResponse(__file__)
+
+
+@router.head("/own-head")
+async def answer_head_alone() -> Response:
+    return Response(headers={"X-Answer": "to HEAD"})
+
+
+@router.get("/own-head")
+async def answer_get_alone() -> Response:
+    return Response(headers={"X-Answer": "to GET"})
 
 
 @router.get("/interrupted")
@@ -139,3 +169,76 @@ def test_a_response_that_breaks_off_is_cut_and_logged(
     with pytest.raises(RuntimeError, match="interrupted"):
         client.get("/interrupted")
     assert capsys.readouterr().out.count('"event": "unexpected_error"') == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/livez",
+        "/readyz",
+        "/docs",
+        "/openapi.json",
+        "/docs/assets/favicon.png",
+        "/file",
+        "/greeting",
+        "/nowhere",
+        # {% if telemetry %}
+        "/metrics",
+        # {% endif %}
+    ],
+)
+def test_head_gives_the_headers_of_get(app: FastAPI, path: str) -> None:
+    app.include_router(router)
+    app.state.greeted = []
+    with TestClient(app) as client:
+        get, head = client.get(path), client.head(path)
+    assert head.status_code == get.status_code
+    assert head.headers.keys() == get.headers.keys()
+    assert head.content == b""
+    changing = {"ratelimit", "x-request-id"}
+    # {% if telemetry %}
+    if path == "/metrics":
+        changing.add("content-length")
+    # {% endif %}
+    for name in get.headers.keys() - changing:
+        assert head.headers[name] == get.headers[name]
+
+
+def test_head_does_what_get_does_afterwards(app: FastAPI) -> None:
+    app.include_router(router)
+    app.state.greeted = []
+    with TestClient(app) as client:
+        client.head("/greeting")
+    assert app.state.greeted == ["GET"]
+
+
+def test_head_ends_a_stream_that_has_no_end(client: TestClient) -> None:
+    response = client.head("/endless")
+    assert response.headers["X-Stream"] == "numbers"
+    assert response.content == b""
+
+
+def test_a_route_may_answer_head_for_itself(client: TestClient) -> None:
+    assert client.head("/own-head").headers["X-Answer"] == "to HEAD"
+    assert client.get("/own-head").headers["X-Answer"] == "to GET"
+
+
+def test_head_is_refused_where_there_is_no_get(client: TestClient) -> None:
+    response = client.head("/count")
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
+    assert response.content == b""
+
+
+def test_head_is_logged_as_head(
+    start: Callable[..., TestClient], capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(router).head("/page")
+    line = next(line for line in capsys.readouterr().out.splitlines() if '"request"' in line)
+    assert '"method": "HEAD"' in line
+    assert '"route": "/page"' in line
+
+
+def test_head_is_not_documented(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {path for path, item in paths.items() if "head" in item} == {"/own-head"}

@@ -165,7 +165,7 @@ def test_an_unknown_path_is_a_problem(client: TestClient) -> None:
 def test_a_wrong_method_is_a_problem_that_names_the_right_ones(client: TestClient) -> None:
     response = client.delete("/secret")
     assert response.status_code == 405
-    assert response.headers["Allow"] == "GET, PATCH"
+    assert response.headers["Allow"] == "GET, HEAD, PATCH"
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
