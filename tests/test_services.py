@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.living import expect_clean, live_in, update
+from tests.openapi import expect_true_document
 from tests.projects import BIN, check, commit_all, generate, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset
 from tests.services import (
@@ -83,6 +84,8 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
         headers = log_in(project, service, settings) if answers["jwt_auth"] else {}
         if answers["database"] != "none":
             keep_items(service, headers)
+        with httpx2.Client(base_url=service.url, headers=headers) as client:
+            expect_true_document(client)
         fuzz(service, tmp_path, headers, jobs=answers["background_tasks"])
         assert service.stop() == 0
         if answers["rate_limiting"]:

@@ -17,7 +17,7 @@ from secure import ContentSecurityPolicy
 # {% if rate_limiting %}
 from app.health import HEALTH_PATHS
 # {% endif %}
-from app.problems import Problem, problem_responses
+from app.problems import PROBLEM_MEDIA_TYPE, InvalidPart, Problem, problem_responses, title_of
 
 OPENAPI_PATH = "/openapi.json"
 ASSETS_PATH = "/docs/assets"
@@ -70,7 +70,26 @@ def add_problems(path: str, operation: dict[str, Any]) -> None:
         ours = str(status)
         if ours not in documented or uses_default_form(documented[ours]):
             documented[ours] = response
+    for status, response in documented.items():
+        content = response.get("content", {}).get(PROBLEM_MEDIA_TYPE)
+        if content and status.isdigit() and not content.keys() & {"example", "examples"}:
+            content = content | {"example": example_problem(int(status), path)}
+            documented[status] = response | {"content": {PROBLEM_MEDIA_TYPE: content}}
     operation["responses"] = dict(sorted(documented.items()))
+
+
+def example_problem(status: int, path: str) -> dict[str, Any]:
+    """Give a problem as an operation answers it."""
+    invalid = InvalidPart(detail="Field required", pointer="#/body/name")
+    problem = Problem(
+        title=title_of(status),
+        status=status,
+        detail="The request is not valid." if status == 422 else title_of(status),
+        instance=path,
+        request_id="b0c1f6a2d3e44f5a8b7c9d0e1f2a3b4c",
+        errors=[invalid] if status == 422 else None,
+    )
+    return problem.model_dump(exclude_none=True)
 
 
 def uses_default_form(response: dict[str, Any]) -> bool:

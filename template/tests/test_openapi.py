@@ -48,8 +48,10 @@ def test_every_operation_documents_its_problems(app: FastAPI, client: TestClient
     assert list(responses) == statuses
     for status, response in responses.items():
         if status != "200":
-            schema = response["content"]["application/problem+json"]["schema"]
-            assert schema == {"$ref": "#/components/schemas/Problem"}
+            content = response["content"]["application/problem+json"]
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert content["example"]["status"] == int(status)
+            assert content["example"]["title"] == response["description"]
     assert list(describe(client, "/livez", "get")) == ["200", "400", "500"]
 
 

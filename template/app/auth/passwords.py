@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 MIN_LENGTH = 12
 MAX_LENGTH = 128
+EXAMPLE_PASSWORD = "four words in a row"  # noqa: S105  for the documentation
 
 # The costs of RFC 9106, section 4, for machines with little memory (64 MiB). One lane instead of
 # four costs an attacker as much, and leaves the other cores to other requests.
@@ -49,7 +50,10 @@ def require_good_length(password: SecretStr) -> SecretStr:
 NewPassword = Annotated[
     SecretStr,
     AfterValidator(require_good_length),
-    Field(json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH}),
+    Field(
+        examples=[EXAMPLE_PASSWORD],
+        json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH},
+    ),
 ]
 
 

@@ -1,33 +1,59 @@
-"""What crosses the wire at login, as RFC 6749 names it."""
+"""What crosses the wire at login, as RFC 6749 names it.
 
-from typing import Literal
+OAuth2 clients understand only one form of refusal, so what is required in the document has an empty
+default here: see `TokenEndpoint`.
+"""
 
-from pydantic import BaseModel, SecretStr
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from app.auth.passwords import EXAMPLE_PASSWORD
+
+# A plain default, which is refused, would be in the document.
+Text = Annotated[str, Field(default_factory=str, json_schema_extra={"minLength": 1})]
+Secret = Annotated[
+    SecretStr, Field(default_factory=lambda: SecretStr(""), json_schema_extra={"minLength": 1})
+]
+
+
+def requiring(*names: str, **more: Any) -> ConfigDict:
+    """Document fields as required."""
+    return ConfigDict(json_schema_extra={"required": list(names), **more})
 
 
 class RefreshRequest(BaseModel):
-    """Ask for new tokens with a refresh token; for fewer scopes than before, if any are named.
+    """Ask for new tokens with a refresh token; for fewer scopes than before, if any are named."""
 
-    OAuth2 clients understand only one form of refusal, so nothing is required here: see
-    `TokenEndpoint`.
-    """
+    model_config = requiring("refresh_token")
 
-    refresh_token: SecretStr = SecretStr("")
+    refresh_token: Annotated[Secret, Field(examples=["the refresh token of your last login"])]
     scope: str = ""
 
 
 class TokenRequest(RefreshRequest):
     """Ask for tokens with a password, or with a refresh token, as `grant_type` says."""
 
-    grant_type: str = ""
-    username: str = ""
-    password: SecretStr = SecretStr("")
+    model_config = requiring(
+        "grant_type",
+        **{
+            "if": {"properties": {"grant_type": {"const": "password"}}},
+            "then": {"required": ["username", "password"]},
+            "else": {"required": ["refresh_token"]},
+        },
+    )
+
+    grant_type: Annotated[Text, Field(json_schema_extra={"enum": ["password", "refresh_token"]})]
+    username: Annotated[Text, Field(examples=["jo@example.com"])]
+    password: Annotated[Secret, Field(examples=[EXAMPLE_PASSWORD])]
 
 
 class RevocationRequest(BaseModel):
     """Give a refresh token back (RFC 7009)."""
 
-    token: SecretStr = SecretStr("")
+    model_config = requiring("token")
+
+    token: Annotated[Secret, Field(examples=["the refresh token of your last login"])]
 
 
 class TokenResponse(BaseModel):

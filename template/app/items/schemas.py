@@ -23,9 +23,21 @@ def require_number(value: object) -> object:
 
 # NUL is the one character that not every database stores.
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Description = Annotated[Text, Field(max_length=1000)]
-Quantity = Annotated[int, Field(ge=0, le=2_147_483_647), BeforeValidator(require_number)]
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=100,
+        # Spaces around are taken away, so spaces alone are no name.
+        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
+    ),
+    Field(examples=["Desk lamp"]),
+]
+Description = Annotated[Text, Field(max_length=1000, examples=["Warm white, with a dimmer"])]
+Quantity = Annotated[
+    int, Field(ge=0, le=2_147_483_647, examples=[3]), BeforeValidator(require_number)
+]
 
 
 class ItemIn(BaseModel):

@@ -2,12 +2,7 @@
 
 from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    # {% if database == 'none' %}
-    Field,
-    # {% endif %}
-)
+from pydantic import BaseModel, Field
 # {% if database != 'none' %}
 from sqlalchemy import case, func, select
 
@@ -40,9 +35,11 @@ class ReportRequest(JobRequest):
 
     task: Literal["report"]
     # {% if database != 'none' %}
-    name: Text = ""
+    name: Text = Field(default="", examples=["lamp"])
     # {% else %}
-    quantities: list[Quantity] = Field(default_factory=list, max_length=10_000)
+    quantities: list[Quantity] = Field(
+        default_factory=list, max_length=10_000, examples=[[3, 0, 12]]
+    )
     # {% endif %}
 
 

@@ -27,7 +27,9 @@ def normalise_email(text: str) -> str:
 
 
 Email = Annotated[
-    str, Field(json_schema_extra={"format": "email"}), AfterValidator(normalise_email)
+    str,
+    Field(examples=["jo@example.com"], json_schema_extra={"format": "email"}),
+    AfterValidator(normalise_email),
 ]
 
 
@@ -41,7 +43,7 @@ class Registration(BaseModel):
 class PasswordChange(BaseModel):
     """Proof of the old password, and the new one."""
 
-    current_password: SecretStr
+    current_password: Annotated[SecretStr, Field(examples=["the password until now"])]
     new_password: NewPassword
 
 

@@ -92,6 +92,22 @@ def test_a_missing_parameter_is_named_in_the_form_of_oauth(
     assert response.json()["error_description"] == f"The parameter {missing} is missing."
 
 
+@pytest.mark.parametrize(
+    ("form", "required"),
+    [
+        ("TokenRequest", ["grant_type"]),
+        ("RefreshRequest", ["refresh_token"]),
+        ("RevocationRequest", ["token"]),
+    ],
+)
+def test_the_document_requires_what_oauth_does(
+    client: TestClient, form: str, required: list[str]
+) -> None:
+    schema = client.get("/openapi.json").json()["components"]["schemas"][form]
+    assert schema["required"] == required
+    assert not [name for name in required if "default" in schema["properties"][name]]
+
+
 def test_another_grant_type_is_refused_in_the_form_of_oauth(client: TestClient) -> None:
     response = ask_for_tokens(client, grant_type="client_credentials")
     assert response.status_code == 400

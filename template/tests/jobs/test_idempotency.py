@@ -46,6 +46,13 @@ def test_what_is_no_key_is_refused(client: TestClient, key: str) -> None:
     assert response.json()["errors"][0]["pointer"] == "#/header/Idempotency-Key"
 
 
+def test_no_key_is_proposed_in_the_document(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/api/v1/jobs"]["post"]
+    (parameter,) = operation["parameters"]
+    assert parameter["required"] is False
+    assert "default" not in parameter["schema"]
+
+
 def test_without_a_key_each_request_is_a_job(client: TestClient) -> None:
     assert run(client, "echo")["id"] != run(client, "echo")["id"]
 
