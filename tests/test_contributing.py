@@ -106,7 +106,7 @@ def test_the_five_steps_add_a_feature(tmp_path: Path) -> None:
     tool(project, "ruff", "check")
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
-    tool(project, "pytest", "-q", "--no-cov", "tests/test_welcome.py")
+    tool(project, "pytest", "-q", "tests/test_welcome.py")
 
     without = snapshot(generate("copier", repository, tmp_path / "after", {}))
     del plain[".copier-answers.yml"], without[".copier-answers.yml"]

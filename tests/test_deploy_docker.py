@@ -456,7 +456,7 @@ def test_a_development_container_sets_itself_up(
     commands = (
         "cp -r /project /workspace && cd /workspace"
         f" && {container['postCreateCommand']}"
-        " && .venv/bin/python -m pytest -q --no-cov tests/test_health.py tests/items"
+        " && .venv/bin/python -m pytest -q tests/test_health.py tests/items"
     )
     try:
         volume = f"{project}:/project:ro"

@@ -378,5 +378,5 @@ def test_the_test_environment_runs_the_tests(projects: Projects, python: Path) -
     variables = {name: variable["value"] for name, variable in environment["env"].items()}
     assert environment["scripts"]["test"] == "pytest"
     words = pairs({**variables, "PATH": "/usr/bin:/bin"})
-    command = (python, "-m", "pytest", "-q", "--no-cov", "tests/test_health.py")
+    command = (python, "-m", "pytest", "-q", "tests/test_health.py")
     check("env", "-i", *words, *command, cwd=project)

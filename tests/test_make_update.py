@@ -204,7 +204,7 @@ def test_databases_follow_when_users_come_and_go(
     tool(project, "ruff", "check")
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
-    tool(project, "pytest", "-q", "--no-cov", "tests/database", "tests/items")
+    tool(project, "pytest", "-q", "tests/database", "tests/items")
 
 
 def store(project: Path, settings: dict[str, str]) -> None:

@@ -69,10 +69,11 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     tool(project, "deptry", ".")
     if was_lived_in:
         # to count what is covered takes as long again, and the owner's code counts, too
-        assert " passed" in tool(project, "pytest", "-q", "--no-cov", **server)
+        assert " passed" in tool(project, "pytest", "-q", **server)
     else:
-        # its own configuration demands 90 %; `make test` runs without servers, too, below
-        assert "Required test coverage of 90.0% reached" in tool(project, "pytest", "-q", **server)
+        # `make test` runs without servers, too, in test_commands.py
+        covered = tool(project, "pytest", "-q", "--cov", **server)
+        assert "Required test coverage of 90.0% reached" in covered
         add_own_router(project)
         tool(project, "ruff", "check")
     with (
@@ -356,7 +357,7 @@ def test_the_living_template_passes_its_tests_in_place(template: Path, tmp_path:
     living = REPOSITORY / "template"
     tool(project, "ruff", "check", "--no-cache", "--extend-ignore", "I001", str(living))
     check(
-        *(project / ".venv" / "bin" / "python", "-m", "pytest", "-q", "--no-cov"),
+        *(project / ".venv" / "bin" / "python", "-m", "pytest", "-q"),
         *("-p", "no:cacheprovider"),
         cwd=living,
         PYTHONPYCACHEPREFIX=str(tmp_path / "bytecode"),
