@@ -36,7 +36,7 @@ def load_config() -> dict[str, Any]:
 
 
 def is_asked(question: dict[str, Any]) -> bool:
-    """Tell a question from a value that is only computed (`when: false`) or copier's (`secret`)."""
+    """Whether a person is asked: neither computed (`when: false`) nor copier's own (`secret`)."""
     return question.get("when") is not False and not question.get("secret")
 
 
@@ -204,7 +204,7 @@ def find_faults(answers: dict[str, Any]) -> Iterator[str]:
 
 
 def fault_of(name: str, answers: dict[str, Any]) -> str:
-    """Say what the validator of a question refuses, if anything."""
+    """Return why the validator of a question refuses its answer; empty if it does not."""
     validator = validators().get(name)
     return validator.render(cookiecutter=answers).strip() if validator else ""
 

@@ -95,7 +95,7 @@ def all_defaults() -> Answers:
 
 
 def is_hidden(value: object) -> bool:
-    """Tell a computed value of copier.yml from a question, a setting or what is copier's alone."""
+    """Whether this is a computed value of copier.yml that both engines have."""
     return isinstance(value, dict) and value.get("when") is False and not value.get("secret")
 
 

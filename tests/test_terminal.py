@@ -354,6 +354,7 @@ def test_cookiecutter_leaves_nothing_behind_when_a_prompt_is_interrupted(
     expect_nothing_left(folder, temporary)
 
 
+@pytest.mark.slow
 def test_an_update_asks_only_what_is_possible(template: Path, folders: tuple[Path, Path]) -> None:
     folder, _ = folders
     stored = {"database": "none", "jwt_auth": False, "docker": False, "ci": "gitlab"}

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from app.project import PROJECT
 from app.problems import problem_responses
+from app.project import PROJECT
 
 PAGES = ["/docs", "/redoc"]
 
