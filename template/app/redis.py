@@ -24,7 +24,9 @@ class RedisSettings(ServiceSettings):
 
     redis_verify_certificate: bool = True
     redis_url: SecretStr = Field(default=SecretStr(""), validate_default=True)
-    redis_namespace: str = Field(default=PROJECT["slug"], pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    redis_namespace: str = Field(
+        default=PROJECT["slug"], validate_default=False, pattern=r"^[A-Za-z0-9._-]{1,64}$"
+    )
 
     @field_validator("redis_url")
     @classmethod
