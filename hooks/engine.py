@@ -107,6 +107,7 @@ class CopierDialect(Extension):
         """Teach `environment` what the templates expect."""
         super().__init__(environment)
         environment.context_class = CopierContext
+        environment.loader = environment.loader or FileSystemLoader(REPOSITORY)
         environment.globals["UNSET"] = ""
         environment.filters |= {
             "fileglob": glob.glob,
@@ -223,8 +224,7 @@ def validators() -> dict[str, Template]:
 def copier_environment() -> Environment:
     """Build the Jinja environment that copier.yml is written for."""
     options = {**load_config()["_envops"], "undefined": StrictUndefined}
-    loader = FileSystemLoader(REPOSITORY)
-    return Environment(extensions=[CopierDialect], loader=loader, **options)  # noqa: S701  # no HTML
+    return Environment(extensions=[CopierDialect], **options)  # noqa: S701  # writes no HTML
 
 
 def exclude(answers: dict[str, Any], tree: Path) -> None:

@@ -33,6 +33,8 @@ BAD_ANSWERS: dict[str, tuple[Answers, str]] = {
     "slug of 60 letters": ({"project_slug": "s" * 60}, "project_slug: Use 2 to 50 characters."),
     "slug with a path": ({"project_slug": "../outside"}, "project_slug: Use only a-z, 0-9"),
     "slug ending in a hyphen": ({"project_slug": "shop-"}, "End with a letter or a digit."),
+    "reserved slug": ({"project_slug": "default"}, "Add a word: that name is reserved."),
+    "reserved prefix": ({"project_slug": "kube-system"}, "Add a word: that name is reserved."),
     "slug with a line break": ({"project_slug": "shop\n"}, "project_slug: Use only a-z, 0-9"),
     "long description": ({"description": "x" * 301}, "description: Use at most 300 characters."),
     "e-mail without @": ({"author_email": "example.com"}, "author_email: Use the form name@"),
@@ -174,6 +176,8 @@ def test_copier_accepts_a_fresh_repository_as_its_target(template: Path, tmp_pat
         ("Crème Brûlée & Co.", "creme-brulee-co"),
         ("Größenwächter", "groessenwaechter"),
         ("3rd -- Party!", "rd-party"),
+        ("Kube 3 Kube System", "system"),
+        ("Con", "con-service"),
         ("x" * 40 + " " + "y" * 40, "x" * 40 + "-" + "y" * 9),
         ("y" * 49 + " z", "y" * 49),
     ],
@@ -208,7 +212,7 @@ def test_nasty_text_survives_wherever_it_lands(engine: str, template: Path, tmp_
     assert about["title"] == answers["project_name"]
     assert about["description"] == answers["description"]
     package = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
-    assert package["name"] == answers["project_slug"]
+    assert package["name"] == f"{answers['project_slug']}-app"
     assert package["description"] == answers["description"]
     assert package["authors"] == [
         {"name": answers["author_name"], "email": answers["author_email"]}
