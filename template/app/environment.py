@@ -37,6 +37,16 @@ def upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def without_brackets(value: object) -> object:
+    """Read `[::1]` as `::1`."""
+    return value.removeprefix("[").removesuffix("]") if isinstance(value, str) else value
+
+
+def in_url(host: str) -> str:
+    """Write `::1` as URLs and the header `Host` do: `[::1]`."""
+    return f"[{host}]" if ":" in host else host
+
+
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(upper)
@@ -52,6 +62,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
+        env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -59,7 +70,7 @@ class ServiceSettings(BaseSettings):
     )
 
     environment: Environment = Environment.LOCAL
-    host: str = "127.0.0.1"
+    host: Annotated[str, BeforeValidator(without_brackets)] = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1)
     max_connections: int = Field(default=1024, ge=1)
@@ -77,7 +88,8 @@ class ServiceSettings(BaseSettings):
     def require_host_names(cls, hosts: list[str], info: ValidationInfo) -> list[str]:
         """Refuse, once deployed, to answer under a name that nobody has listed."""
         if not is_deployed(info):
-            return hosts or LOCAL_HOSTS
+            own = in_url(info.data.get("host", "127.0.0.1"))
+            return list(dict.fromkeys([*(hosts or LOCAL_HOSTS), own]))
         if not hosts:
             raise ValueError("is missing: list the host names of the service, separated by commas")
         if "*" in hosts:

@@ -1,7 +1,10 @@
 """Everything that can be set from outside, read once, at the start."""
 
+import os
 from functools import cache
+from pathlib import Path
 
+from dotenv.parser import Original, parse_stream
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -77,13 +80,39 @@ def get_settings() -> Settings:
     Raises:
         SystemExit: a setting is missing or unsafe; the message lists all of them.
     """
-    try:
-        return Settings()
-    except ValidationError as error:
-        faults = [describe(fault["loc"], fault["msg"]) for fault in error.errors()]
-    except SettingsError as error:
-        faults = [f"  {error}"]
+    faults = find_dotenv_faults()
+    if not faults:
+        try:
+            return Settings()
+        except ValidationError as error:
+            faults = [describe(fault["loc"], fault["msg"]) for fault in error.errors()]
+        except SettingsError as error:
+            faults = [f"  {error}"]
     raise SystemExit("\n".join(["The service cannot start. Please mend these settings:", *faults]))
+
+
+def find_dotenv_faults() -> list[str]:
+    """List what of `.env` would end in a traceback, or be ignored without a word."""
+    file = Settings.model_config.get("env_file")
+    if not isinstance(file, str) or not os.path.lexists(file) or Path(file).is_fifo():
+        return []
+    try:
+        with Path(file).open(encoding="utf-8-sig") as lines:
+            bindings = list(parse_stream(lines))
+    except UnicodeDecodeError:
+        return [f"  {file}: is not UTF-8; save it as UTF-8"]
+    except OSError as error:
+        return [f"  {file}: {error.strerror}; it must be a file that you may read"]
+    return [
+        f"  {file}, line {line_of(binding.original)}: must be NAME=value"
+        for binding in bindings
+        if binding.error or (binding.key and binding.value is None)
+    ]
+
+
+def line_of(original: Original) -> int:
+    """Find the line of a statement, which begins with the empty lines before it."""
+    return original.line + original.string[: -len(original.string.lstrip())].count("\n")
 
 
 def describe(location: tuple[int | str, ...], message: str) -> str:

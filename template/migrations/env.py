@@ -15,6 +15,7 @@ from sqlalchemy import (
 
 import app.main  # noqa: F401  with it come all models
 from app.database.base import Base
+from app.database.commands import explain_database_errors
 from app.database.engine import create_engine
 from app.database.revisions import render_item
 from app.settings import get_settings
@@ -25,6 +26,7 @@ LOCK = 4_817_230_951  # any number, as long as all replicas have the same
 # {% endif %}
 
 
+@explain_database_errors()
 async def migrate() -> None:
     """Connect as the service does."""
     settings = get_settings()

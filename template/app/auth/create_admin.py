@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from app.auth.passwords import PasswordHasher
+from app.database.commands import explain_database_errors
 from app.database.engine import create_engine
 from app.database.session import open_session
 from app.logs import configure_logging
@@ -55,6 +56,7 @@ def read_password() -> str:
     return password
 
 
+@explain_database_errors()
 async def create_admin(settings: Settings, registration: Registration) -> None:
     """Write the administrator into the database."""
     engine = create_engine(settings)
