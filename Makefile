@@ -1,6 +1,12 @@
-# Needs Python 3.11+, make and git; brings uv into .uv/ when the machine has none.
-UV := $(or $(shell command -v uv),$(CURDIR)/.uv/bin/uv)
-RUN := $(UV) run --quiet
+# Needs Python 3.11+, make and git; brings uv when the machine has none.
+
+# What is installed and cached, which is not in the clone because cookiecutter copies that whole.
+CACHE := $(shell \
+	folder="$${XDG_CACHE_HOME:-$$HOME/.cache}/groundwork/clone-$$(pwd | cksum | cut -d ' ' -f 1)"; \
+	mkdir -p "$$folder" 2>/dev/null && [ -w "$$folder" ] && echo "$$folder" || echo "$$(pwd)/.cache")
+UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
+# what a tool starts, such as uv in a project, has environments of its own
+RUN := UV_PROJECT_ENVIRONMENT="$(CACHE)/venv" "$(UV)" run --quiet env -u UV_PROJECT_ENVIRONMENT
 # the project that `make demo` writes and runs, and the one that lends template/ its environment
 DEMO := build/demo
 LIVING := build/living
@@ -16,87 +22,91 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
 .PHONY: demo
-demo: | $(UV) ## Write a project with the default answers into build/demo and run it
-	rm -rf $(DEMO)
-	$(RUN) copier copy --defaults --quiet --vcs-ref HEAD . $(DEMO)
-	@echo "The service starts on http://127.0.0.1:$(PORT)/docs - stop it with Ctrl-C."
-	PATH="$(dir $(UV)):$$PATH" PORT=$(PORT) \
-	UV_PYTHON="$${UV_PYTHON:-$$(python3 -c 'import sys; print(sys.executable)')}" \
-	$(MAKE) --no-print-directory -C $(DEMO) run
+demo: | uv ## Write a project with the default answers into build/demo, and run it
+	@PORT="$(PORT)" UV="$(UV)" UV_PROJECT_ENVIRONMENT="$(CACHE)/demo" sh scripts/demo.sh "$(DEMO)"
 
 .PHONY: test
-test: | $(UV) ## Prove the template: every promise, from bad answers to running services
-	$(PYTEST) -m "not proof"
+test: | uv ## Prove the template: every promise, from bad answers to running services
+	$(PYTEST) $(or $(ARGS),-m "not proof")
 
 .PHONY: quick
-quick: | $(UV) ## Run the tests that take no more than two minutes together
+quick: | uv ## Run the tests that take no more than two minutes together
 	$(PYTEST) -m "not slow and not proof"
 
 .PHONY: proof
-proof: | $(UV) ## Run all tests, the longest too, and write into docs/proof.md what they prove
+proof: | uv ## Run all tests, the longest too, and write into docs/proof.md what they prove
 	$(PYTEST) --write-proof
 
+lint format: export MYPY_CACHE_DIR := $(CACHE)/mypy
+lint format: export RUFF_CACHE_DIR := $(CACHE)/ruff
+
 .PHONY: lint
-lint: living | $(UV) ## Check style and types of the repository and of template/ in place
+lint: living | uv ## Check style and types of the repository and of template/ in place
 	$(RUN) ruff check --extend-exclude template
 	$(RUN) ruff format --check --extend-exclude template
 	$(RUN) mypy
-	$(RUN) scripts/sync_cookiecutter.py --check
-	$(RUN) scripts/sync_readme.py --check
+	$(RUN) python scripts/sync_cookiecutter.py --check
+	$(RUN) python scripts/sync_readme.py --check
 	# conditions stand between imports here; their order is checked in each project
 	$(RUN) ruff check --extend-ignore I001 template
-	cd template && ../$(LIVING)/.venv/bin/mypy
+	cd template && "$(CACHE)/living/bin/mypy"
 
 .PHONY: living
-living: | $(UV) # the environment of a project with every feature on, for work on template/ in place
+living: | uv # the environment of a project with every feature on, for work on template/ in place
 	rm -rf $(LIVING).new
 	$(RUN) copier copy --defaults --quiet --vcs-ref HEAD --data-file presets/full.yml . $(LIVING).new
 	mkdir -p $(LIVING)
 	cp $(LIVING).new/pyproject.toml $(LIVING).new/README.md $(LIVING)/
 	rm -rf $(LIVING).new
-	$(UV) sync --quiet --project $(LIVING)
+	UV_PROJECT_ENVIRONMENT="$(CACHE)/living" "$(UV)" sync --quiet --project $(LIVING)
 
 .PHONY: format
-format: | $(UV) ## Format the code
+format: | uv ## Format the code
 	$(RUN) ruff check --fix --extend-exclude template
 	$(RUN) ruff format --extend-exclude template
 
 .PHONY: sync
-sync: | $(UV) ## Write what follows from copier.yml: cookiecutter.json, the table of options
-	$(RUN) scripts/sync_cookiecutter.py
-	$(RUN) scripts/sync_readme.py
+sync: | uv ## Write what follows from copier.yml: cookiecutter.json, the table of options
+	$(RUN) python scripts/sync_cookiecutter.py
+	$(RUN) python scripts/sync_readme.py
 
 .PHONY: switches
-switches: | $(UV) ## Write the table of switches in docs/updating.md anew
+switches: | uv ## Write the table of switches in docs/updating.md anew
 	$(RUN) pytest -n 0 --write-docs -k lived_in tests/test_update.py
 
 .PHONY: docs
-docs: | $(UV) ## Make a site of docs/ in build/docs, where every link leads somewhere
+docs: | uv ## Make a site of docs/ in build/docs, where every link leads somewhere
 	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs build/docs
 	@echo "Open build/docs/index.html."
 
 .PHONY: pictures
-pictures: | $(UV) ## Take the README's pictures anew, of the last commit
-	$(RUN) scripts/pictures.py
+pictures: | uv ## Take the README's pictures anew, of the last commit
+	$(RUN) python scripts/pictures.py
 
 .PHONY: bench
-bench: | $(UV) ## Measure what things cost, each beside a baseline in the same run
-	$(RUN) benchmarks/generation.py
-	$(RUN) benchmarks/update.py
-	$(RUN) benchmarks/service.py
-	$(RUN) benchmarks/layers.py
-	$(RUN) benchmarks/login_storm.py
-	$(RUN) benchmarks/cache.py
-	$(RUN) benchmarks/jobs.py
-	$(RUN) benchmarks/rooms.py
-	$(RUN) benchmarks/telemetry.py
-	$(RUN) benchmarks/container.py
+bench: | uv ## Measure what things cost, each beside a baseline in the same run
+	$(RUN) python benchmarks/generation.py
+	$(RUN) python benchmarks/update.py
+	$(RUN) python benchmarks/service.py
+	$(RUN) python benchmarks/layers.py
+	$(RUN) python benchmarks/login_storm.py
+	$(RUN) python benchmarks/cache.py
+	$(RUN) python benchmarks/jobs.py
+	$(RUN) python benchmarks/rooms.py
+	$(RUN) python benchmarks/telemetry.py
+	$(RUN) python benchmarks/container.py
 
 .PHONY: release
-release: | $(UV) ## Test, then commit and tag a version of the template: make release VERSION=0.2.0
-	$(RUN) scripts/release.py $(VERSION)
+release: | uv ## Test, then commit and tag a version of the template: make release VERSION=0.2.0
+	$(RUN) python scripts/release.py $(VERSION)
 
-.uv/bin/uv:
-	python3 -m venv .uv
-	.uv/bin/python -m pip install --quiet uv
-$(CURDIR)/.uv/bin/uv: .uv/bin/uv
+.PHONY: clean
+clean: ## Remove what make has installed and cached, but not build/demo
+	rm -rf "$(CACHE)" $(LIVING) build/docs
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache template/.mypy_cache template/.ruff_cache
+
+.PHONY: uv
+uv:
+	@[ -x "$(UV)" ] || { echo "Installing uv into $(CACHE)/uv ..."; \
+	python3 -m venv "$(CACHE)/uv" && "$(CACHE)/uv/bin/python" -m pip install uv; } || \
+	{ echo "uv cannot be installed: see above, or install it yourself and repeat." >&2; exit 1; }
