@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -201,14 +201,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def booted(project: Path, **environment: str) -> Iterator[Service]:
+def booted(
+    project: Path, *, module: Sequence[str] = ("app",), **environment: str
+) -> Iterator[Service]:
     """Start the project's production command, on `PORT` or a free one, until it answers."""
     port = environment.get("PORT") or free_port()
     log = project.parent / f"{project.name}-{port}.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [project / ".venv" / "bin" / "python", "-m", "app"],
+            [project / ".venv" / "bin" / "python", "-m", *module],
             cwd=project,
             env={
                 **variables,

@@ -15,10 +15,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = write(template, tmp_path_factory.mktemp("browser"), {})
     install(project)
-    with running_service(project) as service:
+    return project
+
+
+@pytest.fixture(scope="module", params=["", "/shop"], ids=["at the root", "below a path"])
+def root(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def service(project: Path, root: str) -> Iterator[Service]:
+    with running_service(project, ROOT_PATH=root) as service:
+        service.url += root
         yield service
 
 
@@ -29,7 +40,9 @@ def page(service: Service) -> Iterator[Page]:
     need(program, "needs Chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(base_url=service.url, viewport={"width": 1200, "height": 1400})
+        page = browser.new_page(
+            base_url=f"{service.url}/", viewport={"width": 1200, "height": 1400}
+        )
         page.route(lambda url: not url.startswith(service.url), lambda route: route.abort())
         yield page
         browser.close()
@@ -37,7 +50,7 @@ def page(service: Service) -> Iterator[Page]:
 
 def authorize(page: Page, password: str) -> Locator:
     """Fill in the form behind the button Authorize, and send it."""
-    page.goto("/docs")
+    page.goto("docs")
     page.get_by_role("button", name="Authorize").first.click()
     form = page.locator(".auth-container")
     form.locator("#oauth_username").fill(EMAIL)

@@ -2,12 +2,14 @@
 
 import re
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
+ROOT_PATH_PATTERN = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 
 
@@ -78,6 +80,8 @@ class ServiceSettings(BaseSettings):
     keep_alive_seconds: int = Field(default=75, ge=1)
     log_level: LogLevel = "INFO"
     allowed_hosts: CommaSeparated = Field(default_factory=list)
+    trusted_proxies: CommaSeparated = Field(default_factory=list)
+    root_path: str = ""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1)
     shutdown_timeout: int = Field(default=30, ge=1)
     drain_seconds: int = Field(default=0, ge=0)
@@ -99,3 +103,26 @@ class ServiceSettings(BaseSettings):
         if not all(HOST_PATTERN.fullmatch(host) for host in hosts):
             raise ValueError("must list host names only, without scheme, port or path")
         return hosts
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def require_networks(cls, proxies: list[str]) -> list[str]:
+        """Refuse what is no network, and to believe everybody."""
+        for proxy in proxies:
+            try:
+                network = ip_network(proxy)
+            except ValueError:
+                message = "must list addresses or networks, such as 10.0.0.7, 10.0.0.0/8, ::1"
+                raise ValueError(message) from None
+            if network.prefixlen == 0:
+                raise ValueError("must not trust everybody: a caller could claim any address")
+        return proxies
+
+    @field_validator("root_path")
+    @classmethod
+    def require_path(cls, path: str) -> str:
+        """Accept a path with a slash at its end, which is dropped, and nothing else."""
+        path = path.rstrip("/")
+        if not ROOT_PATH_PATTERN.fullmatch(path):
+            raise ValueError("must be a path that begins with a slash, such as /shop")
+        return path

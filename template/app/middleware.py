@@ -31,7 +31,8 @@ from app.environment import Environment
 from app.features import feature_middleware
 from app.health import HEALTH_PATHS
 from app.problems import ProblemError, problem_from, problem_response, title_of
-from app.routes import methods_of, route_of
+from app.proxies import BehindProxy
+from app.routes import methods_of, path_of, route_of
 from app.settings import Settings
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -45,8 +46,10 @@ logger = structlog.stdlib.get_logger(__name__)
 
 def add_middleware(app: FastAPI, settings: Settings) -> None:
     """Wrap the service; the first in the list sees a request first."""
+    app.root_path = settings.root_path
     app.user_middleware = [
         Middleware(RequestContext),
+        Middleware(BehindProxy, router=app.router, trusted_proxies=settings.trusted_proxies),
         Middleware(SecurityHeaders, policy=security_policy(settings)),
         Middleware(HeadRequests),
         Middleware(ForeignErrors),
@@ -87,7 +90,7 @@ class RequestContext:
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
-                log = logger.debug if scope["path"] in HEALTH_PATHS else logger.info
+                log = logger.debug if path_of(scope) in HEALTH_PATHS else logger.info
                 log(
                     "request",
                     method=scope["method"],
@@ -364,5 +367,6 @@ class TrustedHosts(TrustedHostMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        serve = self.app if scope.get("path") in HEALTH_PATHS else super().__call__
+        is_probe = scope["type"] == "http" and path_of(scope) in HEALTH_PATHS
+        serve = self.app if is_probe else super().__call__
         await serve(scope, receive, send)

@@ -24,8 +24,8 @@ ASSETS_PATH = "/docs/assets"
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
-def document_problems(app: FastAPI) -> None:
-    """Describe every error as a problem, where FastAPI would describe its own form."""
+def complete_document(app: FastAPI) -> None:
+    """Describe every error as a problem, and where tokens are given below `ROOT_PATH`."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -38,9 +38,19 @@ def document_problems(app: FastAPI) -> None:
             for path, operations in document["paths"].items():
                 for operation in operations.values():
                     add_problems(path, operation)
+            add_root_path(document, app.root_path)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def add_root_path(document: dict[str, Any], root: str) -> None:
+    """Put the root path in front of the paths at which tokens are given."""
+    for scheme in document["components"].get("securitySchemes", {}).values():
+        for flow in scheme.get("flows", {}).values() if root else ():
+            for name, url in flow.items():
+                if name.endswith("Url") and "://" not in url:
+                    flow[name] = f"{root}/{url.removeprefix('/')}"
 
 
 def problem_schemas() -> dict[str, Any]:
@@ -99,7 +109,7 @@ def uses_default_form(response: dict[str, Any]) -> bool:
 
 def add_docs(app: FastAPI) -> None:
     """Serve Swagger UI at /docs and ReDoc at /redoc, if the description is served at all."""
-    document_problems(app)
+    complete_document(app)
     if app.openapi_url is None:
         return
 

@@ -1,4 +1,4 @@
-"""The route of a request: its name, and the methods that its path allows."""
+"""The route of a request: its name, its path, and the methods that this allows."""
 
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Match
@@ -13,6 +13,13 @@ def route_of(scope: Scope) -> str | None:
     # An included router's prefix is only known to the effective route that FastAPI leaves here.
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return getattr(route, "path", None)
+
+
+def path_of(scope: Scope) -> str:
+    """Give the path as routes have it, without `ROOT_PATH`, whether a proxy has left it or not."""
+    path: str = scope["path"]
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def methods_of(scope: Scope) -> set[str]:

@@ -1,13 +1,12 @@
 """From which address a request comes, of which a caller can forge nothing."""
 
 from collections.abc import Iterable
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-Address = IPv4Address | IPv6Address
+from app.proxies import Address, TrustedProxies, peer_of, read_address
 
 UNKNOWN = "unknown"
 # A home or a machine is given this much of IPv6, and may take any address in it.
@@ -24,13 +23,12 @@ class ClientAddresses:
     """
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
-        self.trusted = [ip_network(proxy) for proxy in trusted_proxies]
+        self.proxies = TrustedProxies(trusted_proxies)
 
     def of(self, scope: Scope) -> str:
         """Name the address of the caller; for IPv6, its network."""
-        peer = read_address(scope["client"][0]) if scope.get("client") else None
-        # Who calls through a Unix socket has no address, and can only be the proxy beside.
-        if not self.trusted or (peer and not self.trusts(peer)):
+        peer = peer_of(scope)
+        if not self.proxies.have_sent(scope):
             return name_of(peer)
         nearest = peer
         for text in reversed(forwarded_for(scope)):
@@ -38,35 +36,14 @@ class ClientAddresses:
             if address is None:
                 break
             nearest = address
-            if not self.trusts(address):
+            if not self.proxies.include(address):
                 break
         return name_of(nearest)
-
-    def trusts(self, address: Address) -> bool:
-        """Whether the address is that of a trusted proxy."""
-        return any(address in network for network in self.trusted)
 
 
 def forwarded_for(scope: Scope) -> list[str]:
     """List what `X-Forwarded-For` says, the nearest last."""
     return ",".join(Headers(scope=scope).getlist("X-Forwarded-For")).split(",")
-
-
-@lru_cache(maxsize=1024)
-def read_address(text: str) -> Address | None:
-    """Read an address, with or without a port; of what is none, make nothing."""
-    text = text.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address
 
 
 def name_of(address: Address | None) -> str:

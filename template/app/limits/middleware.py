@@ -14,6 +14,7 @@ from app.limits.settings import LimitSettings
 from app.openapi import ASSETS_PATH, OPENAPI_PATH
 from app.problems import problem_response
 from app.redis import RedisSettings
+from app.routes import path_of
 
 UNLIMITED_PATHS = HEALTH_PATHS | {OPENAPI_PATH, "/docs", "/redoc"}
 TRY_AGAIN_LATER = 1013
@@ -45,7 +46,7 @@ class Limits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "lifespan" or is_unlimited(scope["path"]):
+        if scope["type"] == "lifespan" or is_unlimited(path_of(scope)):
             await self.app(scope, receive, send)
             return
 

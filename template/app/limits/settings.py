@@ -1,13 +1,12 @@
-"""How often somebody may call, and which proxies tell the truth about who it is."""
+"""How often somebody may call."""
 
-from ipaddress import ip_network
 from typing import Annotated
 
 from limits import RateLimitItem, parse
-from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, field_validator
+from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer
 from pydantic_settings import NoDecode
 
-from app.environment import CommaSeparated, ServiceSettings
+from app.environment import ServiceSettings
 
 
 def read_limit(value: object) -> object:
@@ -43,18 +42,3 @@ class LimitSettings(ServiceSettings):
     )
     login_limit_per_account: RateLimit = Field(default="100/10minutes", validate_default=True)
     # {% endif %}
-    trusted_proxies: CommaSeparated = Field(default_factory=list)
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def require_networks(cls, proxies: list[str]) -> list[str]:
-        """Refuse what is no network, and to believe everybody."""
-        for proxy in proxies:
-            try:
-                network = ip_network(proxy)
-            except ValueError:
-                message = "must list addresses or networks, such as 10.0.0.7, 10.0.0.0/8, ::1"
-                raise ValueError(message) from None
-            if network.prefixlen == 0:
-                raise ValueError("must not trust everybody: a caller could claim any address")
-        return proxies

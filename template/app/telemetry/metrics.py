@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.health import HEALTH_PATHS
 from app.problems import ProblemError
-from app.routes import route_of
+from app.routes import path_of, route_of
 from app.telemetry.processes import ProcessMetrics, SharedMetrics, shared_folder
 from app.telemetry.settings import TelemetrySettings
 
@@ -92,7 +92,7 @@ class RequestMetrics:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in HEALTH_PATHS:
+        if scope["type"] != "http" or path_of(scope) in HEALTH_PATHS:
             await self.app(scope, receive, send)
             return
 

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.environment import Environment
 from app.health import HEALTH_PATHS
 from app.project import PROJECT
+from app.routes import path_of
 from app.telemetry.settings import TelemetrySettings
 
 FLUSH_SECONDS = 3
@@ -63,7 +64,7 @@ def create_provider(settings: TelemetrySettings) -> TracerProvider:
 
 def is_probe(scope: MutableMapping[str, Any]) -> bool:
     """Whether the platform asks for health or metrics."""
-    return scope["path"] in HEALTH_PATHS
+    return path_of(scope) in HEALTH_PATHS
 
 
 class QueryHider(SpanProcessor):
