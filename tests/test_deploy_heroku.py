@@ -184,14 +184,6 @@ def test_the_commands_are_modules_of_the_project(projects: Projects, combination
             assert has_module(projects(combination), module), module
 
 
-def test_connections_fit_into_the_plan(projects: Projects) -> None:
-    variables = manifest(projects("everything"))["env"]
-    of_a_process = sum(
-        int(variables[name]["value"]) for name in ("DATABASE_POOL_SIZE", "DATABASE_MAX_OVERFLOW")
-    )
-    assert of_a_process * len(PROCESSES["everything"]) <= 20
-
-
 def test_a_stop_ends_before_heroku_loses_patience(projects: Projects, combination: str) -> None:
     web = processes(projects(combination))["web"]
     [timeout] = re.findall(r"SHUTDOWN_TIMEOUT=(\d+)", web)

@@ -15,6 +15,7 @@ from tests.projects import BIN, Snapshot, check
 from tests.questions import NASTY, preset
 from tests.rendering import render, write
 from tests.services import use_environment
+from tests.test_deploy_aws import Loader
 
 MARK = "zq-mark"
 NAME_MARK = "Zq Mark"
@@ -59,23 +60,6 @@ NAMES = [
     ),
 ]
 COMPLETE = {**preset("full"), "kubernetes": True, "heroku": True, "aws": True}
-
-
-class Loader(yaml.SafeLoader):
-    """YAML with the short forms of CloudFormation's functions, which give what they stand before."""
-
-
-def read_function(loader: Loader, _: str, node: yaml.Node) -> Any:
-    """Give the argument of a function."""
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    assert isinstance(node, yaml.MappingNode)
-    return loader.construct_mapping(node, deep=True)
-
-
-Loader.add_multi_constructor("!", read_function)
 
 
 def parse(name: str, text: str) -> Any:

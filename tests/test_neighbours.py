@@ -18,6 +18,7 @@ from tests.questions import Answers, preset
 from tests.redis_servers import RedisServer, redis_server
 from tests.rendering import render, write
 from tests.services import PRODUCTION, Service, booted, install, migrate
+from tests.test_deploy_aws import Loader
 
 SLUGS = ("first-shop", "second-shop")
 EMAIL, PASSWORD = "ann@example.com", "correct horse battery staple"
@@ -27,13 +28,14 @@ def find_names(files: Snapshot) -> dict[str, set[str]]:
     """Collect what a project calls itself, by the place where it could meet another."""
     texts = {name: content.decode() for name, (_, content) in files.items()}
     compose = yaml.safe_load(texts["compose.yaml"])
+    registry = yaml.load(texts["deploy/aws/registry.yaml"], Loader)  # noqa: S506  it is a safe one
     names = {
         "compose": {compose["name"]},
         "image": {compose["services"]["web"]["image"]},
         "package": {tomllib.loads(texts["pyproject.toml"])["project"]["name"]},
         "heroku": {json.loads(texts["app.json"])["name"]},
         "development container": {json.loads(texts[".devcontainer/devcontainer.json"])["name"]},
-        "registry": {find_repository(texts["deploy/aws/registry.yaml"])},
+        "registry": {registry["Resources"]["Repository"]["Properties"]["RepositoryName"]},
         "code": {json.loads(texts["app/project.json"])["slug"]},
         "namespace": set(),
         "settings": set(),
@@ -48,18 +50,6 @@ def find_names(files: Snapshot) -> dict[str, set[str]]:
         if setting in {"JWT_ISSUER", "JWT_AUDIENCE", "REDIS_NAMESPACE"}:
             names["settings"].add(value)
     return names
-
-
-def find_repository(text: str) -> str:
-    """Read the name of the registry's repository from a CloudFormation template."""
-
-    class Loader(yaml.SafeLoader):
-        """YAML with the short forms of CloudFormation's functions."""
-
-    Loader.add_multi_constructor("!", lambda *_: None)
-    template = yaml.load(text, Loader)  # noqa: S506  it is a safe one
-    name: str = template["Resources"]["Repository"]["Properties"]["RepositoryName"]
-    return name
 
 
 def test_no_name_of_one_is_a_name_of_the_other(template: Path) -> None:
