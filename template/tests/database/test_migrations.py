@@ -6,7 +6,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Column, Integer, Table, insert, text
+from sqlalchemy import Column, Enum, Integer, Table, insert, text
 
 from app.database.base import Base, UtcDateTime
 from app.items.models import Item
@@ -114,11 +114,14 @@ def test_your_own_follow_those_of_the_features(project: Path, notes: Table) -> N
     alembic("upgrade", "heads", project=project)
     alembic("check", project=project)
     notes.append_column(Column("written_at", UtcDateTime()))
+    notes.append_column(Column("state", Enum("open", "done", name="state")))
     alembic("revision", project=project, message="date notes", autogenerate=True)
     second = own_head(project)
     assert second
     assert second.down_revision == first.revision
-    assert "from app" not in Path(second.path).read_text()
+    code = Path(second.path).read_text()
+    assert "from app" not in code
+    assert "sa.String(length=64)" in code
     alembic("upgrade", "heads", project=project)
     alembic("check", project=project)
     alembic("downgrade", "base", project=project)
