@@ -52,7 +52,7 @@ def get_provider(app: FastAPI) -> TracerProvider | None:
 def create_provider(settings: TelemetrySettings) -> TracerProvider:
     """Make what makes spans; what the OTEL variables say goes before what the project says."""
     attributes = {
-        "service.name": settings.otel_service_name or PROJECT["title"],
+        "service.name": settings.otel_service_name or PROJECT["slug"],
         "service.version": PROJECT["version"],
         "deployment.environment.name": settings.environment.value,
         **OTELResourceDetector().detect().attributes,

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from app import API_PREFIX
 from app.main import create_app
 from app.problems import ProblemError
+from app.project import PROJECT
 from app.settings import Settings
 from app.telemetry.tracing import get_provider
 from tests.telemetry.collector import Collector
@@ -78,7 +79,7 @@ def test_without_a_name_a_service_has_that_of_the_project(
     client.get("/api/v1/parcels/7")
     [span] = collector.spans(1)
     app: Any = client.app
-    assert span.resource["service.name"] == app.title
+    assert span.resource["service.name"] == PROJECT["slug"]
     assert span.resource["service.version"] == app.version
 
 
