@@ -1,6 +1,7 @@
 """Any legal name yields a project: each file reads it as the text that it is, and nothing collides."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from tests.platforms import LONGEST_SLUG
 from tests.projects import BIN, Snapshot, check
@@ -28,36 +30,17 @@ SLUGS = [
     # the shortest, the longest, and odd ones
     *("ab", LONGEST_SLUG, "a--b", "a-1", "defaults", "kube"),
 ]
+TEXTS = """on Null 1e3 2026-03-01 ~ ' " \\ \\n %s% $$ $HOME @a `a` !a &a *a [a] {a} </script>"""
 NAMES = [
-    *(
-        NASTY,
-        "on",
-        "Null",
-        "1e3",
-        "2026-03-01",
-        "~",
-        "'",
-        '"',
-        "\\",
-        "\\n",
-        "{{ name }}",
-        "%s %",
-        "$$",
-    ),
-    *(
-        "a: b",
-        "a # b",
-        "- a",
-        "@a",
-        "`a`",
-        "!a",
-        "&a",
-        "*a",
-        "[a]",
-        "{a}",
-        "日本語 🚀",
-        "</script>",
-    ),
+    NASTY,
+    *TEXTS.split(),
+    "{{ name }}",
+    "# {% if x %}",
+    "a: b",
+    "a # b",
+    "- a",
+    "1. a",
+    "日本語 🚀",
 ]
 COMPLETE = {**preset("full"), "kubernetes": True, "heroku": True, "aws": True}
 
@@ -130,6 +113,12 @@ def test_a_name_arrives_as_text(template: Path, project_name: str) -> None:
                 assert value == expected[path].replace(NAME_MARK, project_name), (name, path)
                 found += 1
     assert found >= 2
+    title = re.findall(r'title="(.*)"', files["Dockerfile"][1].decode())[0]
+    assert re.sub(r"\\(.)", r"\1", title) == project_name
+    tokens = MarkdownIt().parse(files["README.md"][1].decode())
+    heading = next(token for token in tokens if token.type == "inline")
+    assert "".join(each.content for each in heading.children or []) == project_name
+    assert f"Copyright (c) {project_name} authors" in files["LICENSE"][1].decode()
 
 
 @pytest.mark.parametrize("overlay", ["dev", "production"])
