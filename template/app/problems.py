@@ -1,5 +1,6 @@
 """Every error is a problem as RFC 9457 describes it: application/problem+json."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.client import responses
@@ -8,8 +9,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,6 +23,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
 # Headers that describe another body than the problem.
 BODY_HEADERS = ("Content-Encoding", "Content-Length", "Content-Type", "ETag")
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_bytes="base64"))
 
 
 class InvalidPart(BaseModel):
@@ -112,9 +113,7 @@ def problem_from(
     The members of an object become members of the problem. What cannot be one, such as a list or a
     `type` of the caller's own, is in the member `details`.
     """
-    content = to_jsonable_python(
-        reason, bytes_mode="base64", inf_nan_mode="null", serialize_unknown=True
-    )
+    content = json.loads(ANYTHING.dump_json(reason, fallback=str))
     if isinstance(content, str):
         content = {"detail": content}
     elif content is not None and not isinstance(content, dict):
