@@ -15,8 +15,8 @@ from tests.projects import Snapshot
 from tests.questions import Answers, default_answers, is_hidden
 
 
-def render(template: Path, answers: Answers) -> Snapshot:
-    """Map each file of a project, by its path, to its mode and bytes.
+def render(template: Path, answers: Answers, source: str = "") -> Snapshot:
+    """Map each file of a project, by its path, to its mode and bytes; `source` is the address.
 
     Raises:
         ValueError: an answer is refused.
@@ -24,7 +24,7 @@ def render(template: Path, answers: Answers) -> Snapshot:
     answers = computed({**default_answers(), **answers})
     if faults := list(find_faults(answers)):
         raise ValueError("\n".join(faults))
-    answers |= {"_repo_dir": str(template), "_src_path": str(template)}
+    answers |= {"_repo_dir": str(template), "_src_path": source or str(template)}
     environment, files = load(template)
     patterns = [
         pattern

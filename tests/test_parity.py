@@ -65,6 +65,32 @@ def test_a_password_in_the_template_address_is_not_remembered(
         text = (tmp_path / name / ".copier-answers.yml").read_text("utf-8")
         assert "secret" not in text
         assert yaml.safe_load(text)["_src_path"] == "https://example.com/groundwork.git"
+        readme = (tmp_path / name / "README.md").read_text("utf-8")
+        assert "[documentation of the template](https://example.com/groundwork)" in readme
+
+
+@pytest.mark.parametrize(
+    ("address", "link"),
+    [
+        ("gh:owner/groundwork", "https://github.com/owner/groundwork/tree/HEAD/docs"),
+        ("gl:owner/groundwork.git", "https://gitlab.com/owner/groundwork/tree/HEAD/docs"),
+        (
+            "git@github.com:owner/groundwork.git",
+            "https://github.com/owner/groundwork/tree/HEAD/docs",
+        ),
+        ("ssh://git@example.com/owner/groundwork", "https://example.com/owner/groundwork"),
+        ("git+https://a:b@example.com/groundwork.git", "https://example.com/groundwork"),
+        ("/home/ann/groundwork", None),
+        ("https://example.com/ground work", None),
+    ],
+)
+def test_the_readme_links_to_the_documentation_where_it_is_known(
+    template: Path, address: str, link: str | None
+) -> None:
+    _, readme = render(template, {}, address)["README.md"]
+    text = readme.decode()
+    assert (f"[documentation of the template]({link})" in text) == bool(link)
+    assert ("documentation of the template" in text) == bool(link)
 
 
 def test_cookiecutter_json_follows_copier_yml() -> None:

@@ -9,15 +9,17 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic.json_schema import models_json_schema
 from secure import ContentSecurityPolicy
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 # {% if rate_limiting %}
 from app.health import HEALTH_PATHS
 # {% endif %}
 from app.problems import PROBLEM_MEDIA_TYPE, InvalidPart, Problem, problem_responses, title_of
+from app.routes import path_of
 
 OPENAPI_PATH = "/openapi.json"
 ASSETS_PATH = "/docs/assets"
@@ -141,8 +143,22 @@ def add_docs(app: FastAPI) -> None:
             )
         )
 
+    app.router.default = StartPage(app.router.default)
     assets = StaticFiles(packages=[("fastapi_offline", "static")])
     app.mount(ASSETS_PATH, assets, name="docs-assets")
+
+
+class StartPage:
+    """Lead from `/` to the documentation, unless there is a route for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that no route has taken."""
+        is_start = scope["type"] == "http" and scope["method"] == "GET" and path_of(scope) == "/"
+        respond = RedirectResponse("/docs") if is_start else self.app
+        await respond(scope, receive, send)
 
 
 def with_content_security_policy(page: HTMLResponse) -> HTMLResponse:

@@ -112,7 +112,26 @@ def test_pages_work_behind_a_path_prefix(app: FastAPI, page: str) -> None:
     assert '"/docs/assets/' not in html
 
 
+def test_the_root_leads_to_the_documentation(start: Callable[..., TestClient]) -> None:
+    response = start().get("/", follow_redirects=False)
+    assert response.status_code == 307
+    assert response.headers["Location"] == "/docs"
+    below = start(root_path="/shop")
+    for path in ("/", "/shop", "/shop/"):
+        assert below.get(path, follow_redirects=False).headers["Location"] == "/shop/docs"
+    assert below.post("/").status_code == 404
+    assert "/" not in below.get("/openapi.json").json()["paths"]
+
+
+def test_a_root_of_your_own_goes_first(app: FastAPI, client: TestClient) -> None:
+    @app.get("/")
+    async def greet() -> str:
+        return "hello"
+
+    assert client.get("/").json() == "hello"
+
+
 def test_docs_can_be_switched_off(start: Callable[..., TestClient]) -> None:
     client = start(docs_enabled=False)
-    for path in [*PAGES, "/openapi.json", "/docs/assets/swagger-ui.css"]:
+    for path in ["/", *PAGES, "/openapi.json", "/docs/assets/swagger-ui.css"]:
         assert client.get(path).status_code == 404

@@ -33,6 +33,14 @@ def test_the_page_brings_all_of_its_files(client: TestClient) -> None:
         assert response.headers["Content-Type"].startswith(("text/css", "text/javascript"))
 
 
+# {% if jwt_auth %}
+def test_the_page_says_where_to_register(client: TestClient) -> None:
+    link = re.search(r'href="(docs)#/auth"', client.get("/rooms").text)
+    assert link
+    assert client.get(f"/{link[1]}").status_code == 200
+
+
+# {% endif %}
 def test_the_page_calls_this_service(client: TestClient) -> None:
     assert f"../..{API_PREFIX}/" in client.get("/rooms/files/room.js").text
 
