@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from tests.projects import clone_template
 from tests.proof import Proof
+from tests.servers import provide_servers
 
 pytest_plugins = ["pytester"]
 
@@ -24,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let the process that hears of all tests write down what they prove."""
     if config.getoption("--write-proof") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Proof())
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Find or start the servers, once for all processes, before these are started."""
+    if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
+        provide_servers()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

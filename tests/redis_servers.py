@@ -1,7 +1,6 @@
 """Redis servers of the tests' own, which they may stop and start again."""
 
 import select
-import shutil
 import signal
 import socket
 import socketserver
@@ -14,7 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.projects import run
+import valkey
+
+from tests.servers import ask_redis, redis_program
 from tests.services import free_port, need
 
 
@@ -33,15 +34,16 @@ class RedisServer:
 
     def command(self, *words: str) -> str:
         """Give it a command, such as `PING`, and return what it answers."""
-        result = run("redis-cli", "-p", str(self.port), *words, cwd=self.folder)
-        return result.stdout.strip()
+        with suppress(valkey.ConnectionError):
+            return ask_redis(self.url, *words).strip()
+        return ""
 
     def start(self) -> None:
         """Start it, and wait until it answers and has read what it kept."""
         options = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), *options],
+                [str(redis_program()), "--bind", "127.0.0.1", "--port", str(self.port), *options],
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -73,7 +75,7 @@ class RedisServer:
 @contextmanager
 def redis_server(folder: Path) -> Iterator[RedisServer]:
     """Run a Redis for the test; the machine's own is left alone."""
-    need(shutil.which("redis-server"), "needs redis-server and redis-cli")
+    need(redis_program(), "needs redis-server: apt-get install redis-server")
     folder.mkdir(parents=True, exist_ok=True)
     server = RedisServer(folder, free_port())
     server.start()

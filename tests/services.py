@@ -18,9 +18,11 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+import valkey
 
 from tests.projects import check, run
 from tests.questions import CHOICES, Answers
+from tests.servers import ask_redis
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -35,10 +37,10 @@ PRODUCTION = {
 }
 """What a service with every feature on needs to start in production, save its database."""
 
-POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+POSTGRESQL = os.environ.get("TEST_DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 """A server on which tests may make and drop databases of their own."""
 
-REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379"
 """A server in which tests may use names of their own."""
 
 OWN_ROUTER = '''"""A router of the owner's, as they would write it."""
@@ -134,7 +136,7 @@ def database_for(project: Path, answers: Answers) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def redis_for(project: Path, answers: Answers) -> Iterator[dict[str, str]]:
+def redis_for(answers: Answers) -> Iterator[dict[str, str]]:
     """Give the settings of a Redis to a service that keeps its data on a server, too."""
     if answers["database"] != "postgresql":
         yield {}
@@ -143,9 +145,8 @@ def redis_for(project: Path, answers: Answers) -> Iterator[dict[str, str]]:
     try:
         yield {"REDIS_URL": REDIS, "REDIS_NAMESPACE": namespace}
     finally:
-        names = check("redis-cli", "-u", REDIS, "--scan", "--pattern", f"{namespace}*", cwd=project)
-        if names:
-            check("redis-cli", "-u", REDIS, "DEL", *names.split(), cwd=project)
+        if names := ask_redis(REDIS, "KEYS", f"{namespace}*"):
+            ask_redis(REDIS, "DEL", *names.split("\n"))
 
 
 def migrate(project: Path, settings: dict[str, str]) -> None:
@@ -161,16 +162,19 @@ def need(thing: object, reason: str) -> None:
 
 def need_postgresql() -> None:
     """Skip a test without a server to make databases on."""
-    reason = f"needs psql, and PostgreSQL at {POSTGRESQL}: set TEST_DATABASE_URL"
+    reason = f"nothing answers at {POSTGRESQL}: start PostgreSQL there, or unset TEST_DATABASE_URL"
     command = ("psql", "-qAt", POSTGRESQL, "-c", "SELECT 1")
     need(shutil.which("psql") and run(*command, cwd=Path.cwd()).returncode == 0, reason)
 
 
 def need_redis() -> None:
     """Skip a test without a server to share state through."""
-    reason = f"needs redis-cli, and Redis at {REDIS}: set TEST_REDIS_URL"
-    command = ("redis-cli", "-u", REDIS, "PING")
-    need(shutil.which("redis-cli") and run(*command, cwd=Path.cwd()).stdout == "PONG\n", reason)
+    reason = f"nothing answers at {REDIS}: start Redis there, or unset TEST_REDIS_URL"
+    try:
+        answer = ask_redis(REDIS, "PING")
+    except valkey.ConnectionError:
+        answer = ""
+    need(answer == "PONG", reason)
 
 
 def ask_postgresql(folder: Path, statement: str) -> None:

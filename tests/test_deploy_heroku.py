@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -33,6 +34,7 @@ from tests.services import (
     Service,
     ask_postgresql,
     free_port,
+    need,
     need_postgresql,
     wait_until_it_answers,
 )
@@ -253,6 +255,8 @@ def test_the_settings_of_the_docs_are_those_of_the_manifest(projects: Projects) 
 @contextmanager
 def redis_with_its_own_certificate(folder: Path) -> Iterator[str]:
     """Run a Redis that speaks TLS under a certificate which nobody trusts, as Heroku's do."""
+    need(shutil.which("redis-server"), "needs a Redis with TLS: apt-get install redis-server")
+    need(shutil.which("openssl"), "needs openssl: apt-get install openssl")
     port = free_port()
     check(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),

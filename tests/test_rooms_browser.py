@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,10 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browsers import open_chromium
 from tests.questions import REPOSITORY, Answers
 from tests.rendering import write
-from tests.services import Service, booted, free_port, install, need
+from tests.services import Service, booted, free_port, install
 from tests.test_auth import EMAIL, PASSWORD, running_service
 
 pytestmark = pytest.mark.slow
@@ -24,10 +24,8 @@ DESKTOP, PHONE = {"width": 760, "height": 560}, {"width": 390, "height": 720}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    need(program, "needs Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = open_chromium(playwright)
         yield browser
         browser.close()
 

@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
-from tests.living import expect_clean, live_in, update
+from tests.living import edit, expect_clean, live_in, update
 from tests.openapi import expect_true_document
 from tests.projects import BIN, check, commit_all, generate, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset
@@ -40,6 +44,23 @@ PAIRS = covering_array(
     2, license=["MIT"], ci=["none"], python_version=available_pythons(), **PLATFORMS
 )
 """Licence, code host and platforms change no code, which other tests show."""
+
+NO_SERVERS = {"TEST_DATABASE_URL": "", "TEST_REDIS_URL": ""}
+
+WAIT_FOR_A_SIGNAL = """import sys
+import time
+
+import pytest
+from tests.database.server import SERVER, asyncio, ask_server
+from tests.redis import SERVER as REDIS
+
+
+def test_wait(capfd: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(ask_server("SELECT 1"))
+    with capfd.disabled():
+        print("ready", flush=True)
+    time.sleep(60)
+"""
 
 MAKEFILE_NEEDS = [
     *("base64", "bash", "chmod", "cp", "env", "expand", "git", "grep", "head", "make", "rm"),
@@ -78,7 +99,7 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
         tool(project, "ruff", "check")
     with (
         database_for(project, answers) as database,
-        redis_for(project, answers) as redis,
+        redis_for(answers) as redis,
         booted(project, **(settings := database | redis)) as service,
     ):
         call(service, cors=answers["cors"])
@@ -114,7 +135,7 @@ def switched(template: Path, folder: Path, answers: Answers) -> Path:
 def server_tests(answers: Answers) -> dict[str, str]:
     """Let a service for PostgreSQL be tested on the servers of production, and others on none."""
     if answers["database"] != "postgresql":
-        return {}
+        return NO_SERVERS
     need_postgresql()
     need_redis()
     return {"TEST_DATABASE_URL": POSTGRESQL, "TEST_REDIS_URL": REDIS}
@@ -325,6 +346,7 @@ def test_several_workers_share_one_port_and_stop_together(project: Path) -> None
 
 def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path) -> None:
     project = generate("copier", template, tmp_path, {})
+    hide_servers(project)
     path = tmp_path / "bin"
     path.mkdir()
     for name in MAKEFILE_NEEDS:
@@ -338,9 +360,68 @@ def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path)
     check("make", "lint", cwd=project, **environment)
     assert (project / ".uv" / "bin" / "uv").exists()
     check("make", "format", cwd=project, **environment)
-    assert "passed" in check("make", "test", cwd=project, **environment)
+    with without(*NO_SERVERS):
+        output = check("make", "test", cwd=project, **environment)
+    assert re.search(r"\n=+ \d+ passed in [^\n]*\n$", output), "the servers come from wheels"
+    assert not processes_of(project)
     check("make", ".env", cwd=project, **environment)
     assert (project / ".env").exists()
+
+
+def hide_servers(project: Path) -> None:
+    """Let nothing answer at the ports that are usual for PostgreSQL and Redis."""
+    for name, port in (("postgresql", "5432"), ("redis", "6379")):
+        edit(project / "tests" / f"{name}_server.py", port, str(free_port()))
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Run the block without these variables in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.delenv(name, raising=False)
+        yield
+
+
+def processes_of(project: Path) -> list[str]:
+    """List the servers that run from the project's environment, or wrote into its folder."""
+    lines = (process.info["cmdline"] for process in psutil.process_iter(["cmdline"]))
+    return [" ".join(line) for line in lines if line and str(project) in " ".join(line)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, None], ids=["Ctrl-C", "the end"])
+def test_servers_from_wheels_end_with_the_tests(
+    project: Path, tmp_path: Path, number: signal.Signals | None
+) -> None:
+    twin = tmp_path / "twin"
+    check("cp", "-r", str(project), str(twin), cwd=tmp_path)
+    hide_servers(twin)
+    (twin / "tests" / "test_own.py").write_text(WAIT_FOR_A_SIGNAL if number else "", "utf-8")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir(mode=0o755)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    for name in NO_SERVERS:
+        environment.pop(name, None)
+    with subprocess.Popen(
+        [twin / ".venv" / "bin" / "python", "-m", "pytest", "--no-cov", "-q", "tests/test_own.py"],
+        cwd=twin,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        if number:
+            for line in process.stdout:
+                if "ready" in line:
+                    break
+            # as a terminal does it, to all that the tests have started and not detached
+            os.killpg(process.pid, number)
+        output = process.stdout.read()
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    assert not list(temporary.iterdir())
 
 
 def test_pre_commit_runs_clean(project: Path) -> None:
@@ -361,4 +442,5 @@ def test_the_living_template_passes_its_tests_in_place(template: Path, tmp_path:
         *("-p", "no:cacheprovider"),
         cwd=living,
         PYTHONPYCACHEPREFIX=str(tmp_path / "bytecode"),
+        **NO_SERVERS,
     )

@@ -193,7 +193,7 @@ async def end(service: Service) -> float:
 @contextmanager
 def balancer(folder: Path, a: int, b: int) -> Iterator[str]:
     """Run a load balancer in front of two processes, and give its address."""
-    need(shutil.which("haproxy"), "needs haproxy")
+    need(shutil.which("haproxy"), "needs HAProxy: apt-get install haproxy")
     port = free_port()
     config = folder / "haproxy.cfg"
     config.write_text(PROXY.format(port=port, a=a, b=b), "utf-8")

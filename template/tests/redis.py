@@ -1,4 +1,4 @@
-"""Names of the tests' own in Redis; without TEST_REDIS_URL, the service shares nothing."""
+"""Names of the tests' own in Redis; without a server, the service shares nothing."""
 
 import os
 from collections.abc import Iterator
@@ -8,8 +8,10 @@ import pytest
 from redis import Redis
 
 from app.settings import get_settings
+from tests.redis_server import MISSING, find_redis
 
-SERVER = os.environ.get("TEST_REDIS_URL", "")
+SERVER = os.environ["TEST_REDIS_URL"] = find_redis()
+needs_redis = pytest.mark.skipif(not SERVER, reason=MISSING)
 
 
 @pytest.fixture(autouse=True)

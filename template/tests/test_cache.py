@@ -19,7 +19,7 @@ from app.settings import Settings
 from tests.auth.accounts import bearer, open_account
 # {% endif %}
 from tests.database.databases import execute
-from tests.redis import SERVER
+from tests.redis import SERVER, needs_redis
 from tests.test_redis import AWAY
 from tests.test_redis_watch import until_redis_is_back
 
@@ -235,7 +235,7 @@ def test_without_redis_reads_are_answered_anew(
     assert capsys.readouterr().out.count("redis_is_away") == 1
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_processes_share_what_they_keep(start: Callable[..., TestClient]) -> None:
     one, other = with_account(start()), start()
     other.headers.update(one.headers)
@@ -246,7 +246,7 @@ def test_processes_share_what_they_keep(start: Callable[..., TestClient]) -> Non
     assert one.get(place).json()["name"] == "Lamp"
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_nothing_that_redis_holds_is_run(client: TestClient, redis_namespace: str) -> None:
     client.get(ITEMS)
     program = b"cbuiltins\nexec\n(S'raise SystemExit'\ntR."
@@ -258,7 +258,7 @@ def test_nothing_that_redis_holds_is_run(client: TestClient, redis_namespace: st
     assert client.get(ITEMS).json() == {"items": [], "total": 0}
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_a_write_that_redis_missed_ends_all_answers_when_it_is_back(
     start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:

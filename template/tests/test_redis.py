@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as LostConnectionError
 
 from app.redis import TcpConnection
 from app.settings import Settings
-from tests.redis import SERVER
+from tests.redis import SERVER, needs_redis
 
 AWAY = "redis://127.0.0.1:1/0"
 
@@ -19,7 +19,7 @@ def test_without_an_address_nothing_is_shared(start: Callable[..., TestClient]) 
     assert "redis" not in client.get("/readyz").json()["checks"]
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_readiness_checks_redis(client: TestClient) -> None:
     assert client.get("/readyz").json()["checks"]["redis"] == "ok"
 
@@ -35,7 +35,7 @@ def test_readiness_tells_when_redis_is_away(start: Callable[..., TestClient]) ->
     assert sign in response.text
 
 
-@pytest.mark.skipif(not SERVER.startswith("redis:"), reason="needs TEST_REDIS_URL without TLS")
+@pytest.mark.skipif(not SERVER.startswith("redis:"), reason="TEST_REDIS_URL is no redis://")
 def test_a_connection_that_was_reset_is_not_used_again() -> None:
     class LostConnection(TcpConnection):
         def lose(self) -> None:

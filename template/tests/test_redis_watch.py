@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from redis.asyncio import Redis
 
 from app.redis_watch import RedisAwayError
-from tests.redis import SERVER
+from tests.redis import needs_redis
 from tests.test_redis import AWAY
 
 router = APIRouter()
@@ -55,7 +55,7 @@ def test_nobody_waits_for_redis_once_it_is_away(
     assert capsys.readouterr().out.count("redis_is_away") == 1
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_redis_is_used_again_when_it_is_back(
     start: Callable[..., TestClient],
     monkeypatch: pytest.MonkeyPatch,

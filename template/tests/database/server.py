@@ -1,4 +1,4 @@
-"""The PostgreSQL server that TEST_DATABASE_URL names, if it is set."""
+"""The PostgreSQL server of the tests, if there is one, and databases on it."""
 
 import asyncio
 import os
@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 
-SERVER = os.environ.get("TEST_DATABASE_URL", "")
+from tests.postgresql_server import MISSING, find_postgresql
+
+SERVER = os.environ["TEST_DATABASE_URL"] = find_postgresql()
+needs_postgresql = pytest.mark.skipif(not SERVER, reason=MISSING)
 
 
 @contextmanager

@@ -14,9 +14,8 @@ from sqlalchemy import text
 from app.database.postgresql import without_foreign_parameters
 from app.database.session import Session
 from tests.database.databases import PROJECT_ROOT, alembic, execute
-from tests.database.server import SERVER
+from tests.database.server import SERVER, needs_postgresql
 
-needs_server = pytest.mark.skipif(not SERVER, reason="TEST_DATABASE_URL is unset")
 router = APIRouter()
 
 
@@ -101,7 +100,7 @@ def test_migrations_can_be_read_before_they_are_run(capsys: pytest.CaptureFixtur
     assert "id UUID NOT NULL" in capsys.readouterr().out
 
 
-@needs_server
+@needs_postgresql
 def test_a_statement_that_takes_too_long_is_stopped(start: Callable[..., TestClient]) -> None:
     client = start(router, database_statement_timeout=0.3)
     response = client.get("/sleep?seconds=10")
@@ -110,7 +109,7 @@ def test_a_statement_that_takes_too_long_is_stopped(start: Callable[..., TestCli
     assert client.get("/sleep").status_code == 200
 
 
-@needs_server
+@needs_postgresql
 def test_lost_connections_are_replaced(start: Callable[..., TestClient]) -> None:
     client = start(router)
     assert client.get("/sleep").status_code == 200
@@ -123,7 +122,7 @@ def test_lost_connections_are_replaced(start: Callable[..., TestClient]) -> None
     assert client.get("/sleep").status_code == 200
 
 
-@needs_server
+@needs_postgresql
 def test_a_server_that_ends_a_connection_at_once_asks_to_come_back(
     start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +142,7 @@ def test_a_server_that_ends_a_connection_at_once_asks_to_come_back(
     assert client.get("/sleep").status_code == 200
 
 
-@needs_server
+@needs_postgresql
 def test_connections_to_a_server_that_only_reads_are_dropped(
     start: Callable[..., TestClient],
 ) -> None:
@@ -156,14 +155,14 @@ def test_connections_to_a_server_that_only_reads_are_dropped(
     assert client.get("/server-process").json() != before
 
 
-@needs_server
+@needs_postgresql
 def test_a_primary_in_the_place_of_a_standby_is_not_used(start: Callable[..., TestClient]) -> None:
     url = urlsplit(SERVER)._replace(query="target_session_attrs=standby").geturl()
     client = start(router, database_url=url)
     assert client.get("/sleep").status_code == 503
 
 
-@needs_server
+@needs_postgresql
 @pytest.mark.usefixtures("empty_database")
 def test_replicas_may_migrate_at_the_same_time() -> None:
     command = [sys.executable, "-m", "alembic", "upgrade", "heads"]

@@ -10,7 +10,7 @@ import pytest
 
 from app.jobs.worker import work
 from app.settings import Settings
-from tests.redis import SERVER
+from tests.redis import needs_redis
 
 PROJECT_ROOT = Path(__file__).parents[2]
 AWAY = "redis://127.0.0.1:1/0"
@@ -62,7 +62,7 @@ def test_a_stop_ends_worker_and_scheduler_in_order_though_redis_is_away(run: Run
         assert (process.returncode, errors) == (0, "")
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_a_worker_stops_at_any_moment() -> None:
     async def come_and_go(steps: int) -> None:
         stop = asyncio.Event()

@@ -15,7 +15,7 @@ from app.settings import Settings
 from tests.auth.accounts import bearer, open_account
 # {% endif %}
 from tests.limits.callers import at
-from tests.redis import SERVER
+from tests.redis import needs_redis
 from tests.test_redis import AWAY
 
 router = APIRouter()
@@ -138,7 +138,7 @@ def test_without_redis_each_process_counts(
     assert capsys.readouterr().out.count("redis_is_away") == 1
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_processes_count_together(start: Callable[..., TestClient]) -> None:
     one, other = (start(router, rate_limit="3/day") for _ in range(2))
     statuses = [client.get("/things").status_code for client in (one, other, one, other, one)]

@@ -12,7 +12,7 @@ from app.redis import create_client
 from app.rooms import backplane
 from app.rooms.backplane import Backplane
 from app.settings import Settings
-from tests.redis import SERVER
+from tests.redis import SERVER, needs_redis
 from tests.rooms.people import Join, hear, say
 
 AWAY = "redis://127.0.0.1:1/0"
@@ -47,7 +47,7 @@ def test_redis_may_be_away_for_a_day(
         hear(ann, "welcome")
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_processes_share_rooms_and_listen_to_those_with_members_only(
     start: Callable[..., TestClient], join: Join, redis_namespace: str
 ) -> None:
@@ -72,7 +72,7 @@ def test_processes_share_rooms_and_listen_to_those_with_members_only(
         time.sleep(0.05)
 
 
-@pytest.mark.skipif(not SERVER, reason="needs TEST_REDIS_URL")
+@needs_redis
 def test_a_stop_at_any_moment_ends_the_talk_with_redis(redis_namespace: str) -> None:
     async def come_and_go(steps: int) -> None:
         async with create_client(Settings(environment="test")) as redis:
