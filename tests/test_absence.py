@@ -39,10 +39,13 @@ SWITCHES = [name for name, values in CHOICES.items() if False in values]
 ELSEWHERE = {
     ("database", "sqlite"): ("tests/telemetry/test_database.py",),
     ("jwt_auth", False): ("tests/test_logs.py",),
-    ("websockets", False): ("app/limits/", "tests/limits/"),
-    ("caching", False): ("tests/test_problems.py",),
+    ("websockets", False): (
+        *("app/limits/", "tests/limits/", "app/middleware.py", "tests/test_problems.py"),
+        *("app/proxies.py", "tests/test_proxies.py"),
+    ),
+    ("caching", False): ("app/problems.py", "tests/test_problems.py"),
 }
-"""Where such a word is right without the answer: what the owner adds must be logged and limited, too."""
+"""Where such a word is right without the answer: what the owner adds is logged and limited, too."""
 
 ROWS = [answers for answers in covering_array(3) if "project_name" not in answers]
 """Without the texts that have every word in them."""

@@ -195,7 +195,10 @@ def test_head_gives_the_headers_of_get(app: FastAPI, path: str) -> None:
     assert head.status_code == get.status_code
     assert head.headers.keys() == get.headers.keys()
     assert head.content == b""
-    changing = {"ratelimit", "x-request-id"}
+    changing = {"x-request-id"}
+    # {% if rate_limiting %}
+    changing.add("ratelimit")
+    # {% endif %}
     # {% if telemetry %}
     if path == "/metrics":
         changing.add("content-length")

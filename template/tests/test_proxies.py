@@ -160,7 +160,7 @@ def test_the_documentation_works_below_a_path(
     assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/base"}]
 
 
-@pytest.mark.parametrize("url", ["/auth/token", "auth/token"])
+@pytest.mark.parametrize("url", ["/token", "token"])
 def test_tokens_are_asked_for_below_the_root_path(
     start_behind: Callable[..., TestClient], url: str
 ) -> None:
