@@ -17,10 +17,11 @@ pytestmark = pytest.mark.slow
 TYPES = '''"""Types of columns of the shop's own."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CHAR, Dialect, Numeric, String
+from sqlalchemy import CHAR, Dialect, Enum, Numeric, String
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -56,6 +57,20 @@ class Guid(TypeDecorator[UUID]):
     def process_result_value(self, value: UUID | str | None, _dialect: Dialect) -> UUID | None:
         """Read them."""
         return UUID(value) if isinstance(value, str) else value
+
+
+class Side(StrEnum):
+    """Where something is."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class SideType(TypeDecorator[Side]):
+    """An enum below a type of one's own."""
+
+    impl = Enum(Side)
+    cache_ok = True
 
 
 class Label(UserDefinedType[str]):
@@ -100,7 +115,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Keyed, Timestamped
-from app.shop.types import Guid, Label, Money
+from app.shop.types import Guid, Label, Money, Side, SideType
 
 
 class Status(StrEnum):
@@ -155,6 +170,7 @@ class Shop(Keyed, Timestamped, Base):
     price: Mapped[Decimal] = mapped_column(Money("EUR"))
     guid: Mapped[UUID] = mapped_column(Guid)
     label: Mapped[str] = mapped_column(Label)
+    side: Mapped[Side] = mapped_column(SideType)
     tags: Mapped[list[str]] = mapped_column(
         postgresql.ARRAY(String(20)).with_variant(JSON(), "sqlite")
     )
@@ -195,6 +211,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from app.shop.models import Colour, Level, Shop, Status
+from app.shop.types import Side
 from tests.database.databases import execute
 
 KEY = UUID(int=1)
@@ -213,6 +230,7 @@ VALUES = dict(
     price=Decimal("9.99"),
     guid=UUID(int=2),
     label="Corner",
+    side=Side.LEFT,
     tags=["a", "b"],
     plain={"a": 1},
     binary={"b": [2]},

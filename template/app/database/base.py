@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime
 from time import time_ns
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, Dialect, Enum, MetaData, event
@@ -53,12 +53,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 @event.listens_for(Enum, "before_parent_attach")
-def store_as_text(enum: Enum, _parent: object) -> None:
+@event.listens_for(TypeDecorator, "before_parent_attach")
+def store_as_text(type_: Enum | TypeDecorator[Any], _parent: object) -> None:
     """Store an enum as text on every database, so that a new member needs no migration.
 
     A type or a check constraint in the database would have to be changed with each member, and
     Alembic notices neither. The service checks what is written instead.
     """
+    enum = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
     if type(enum) is not Enum:
         return
     longest = max(map(len, enum.enums), default=0)
