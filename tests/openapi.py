@@ -76,7 +76,7 @@ def expect_error_examples(path: str, responses: Document) -> None:
 def expect_accepted_examples(
     client: httpx2.Client, document: Document, path: str, method: str, operation: Document
 ) -> None:
-    """Send what Swagger UI sends when nobody changes what it proposes."""
+    """Send what Swagger UI sends if its proposals are left unchanged."""
     parameters = operation.get("parameters", [])
     if not parameters and "requestBody" not in operation:
         return

@@ -38,7 +38,7 @@ frontend service
 backend service
   server service 127.0.0.1:{service}
 """
-"""A proxy that serves nothing but what is below the path, and speaks TLS, as it says."""
+"""A proxy that serves only what is below the path, and claims to speak TLS."""
 
 STRIP = "http-request replace-path /shop(/.*) \\1"
 OWN_ROUTER = '''"""A router of the owner's, who knows of no proxy."""
@@ -51,13 +51,13 @@ router = APIRouter(prefix="/notes")
 
 @router.get("")
 async def list_notes(request: Request) -> list[str]:
-    """Tell where one is, and how one comes here."""
+    """Return the address of the request, and the address of this route."""
     return [str(request.url), str(request.url_for("list_notes"))]
 
 
 @router.get("/old")
 async def find_old_notes() -> RedirectResponse:
-    """Lead to the notes."""
+    """Redirect to the notes."""
     return RedirectResponse("/notes")
 '''
 SERVERS = {
@@ -68,7 +68,7 @@ SERVERS = {
 
 @pytest.fixture(scope="module")
 def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an installed project that limits nobody."""
+    """Give an installed project without rate limiting."""
     answers = {"database": "sqlite", "rate_limiting": False, "websockets": True}
     project = write(template, tmp_path_factory.mktemp("proxies"), answers)
     install(project)
@@ -101,14 +101,14 @@ def proxied(folder: Path, service: int, strip: str) -> Iterator[str]:
 
 
 def answers(url: str) -> bool:
-    """Whether something answers at the address."""
+    """Whether the address responds with 200."""
     try:
         return httpx2.get(url).status_code == 200
     except httpx2.TransportError:
         return False
 
 
-@pytest.mark.parametrize("strip", [STRIP, ""], ids=["prefix taken away", "prefix left"])
+@pytest.mark.parametrize("strip", [STRIP, ""], ids=["prefix removed", "prefix kept"])
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_service_behind_a_proxy_knows_where_it_is(
     project: Path, tmp_path: Path, server: str, strip: str
@@ -147,7 +147,7 @@ def expect_documentation(client: httpx2.Client) -> None:
 
 
 def expect_items(client: httpx2.Client) -> None:
-    """Log in where the document says, and follow the Location of a new item."""
+    """Log in at the address in the document, and follow the Location of a new item."""
     account = {"email": "ann@example.com", "password": "correct horse battery staple"}
     assert client.post(f"{ROOT}/api/v1/auth/register", json=account).status_code == 202
     document = client.get(f"{ROOT}/openapi.json").json()

@@ -37,7 +37,7 @@ from app.settings import Settings
 
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 ONE_YEAR = 365 * 24 * 60 * 60
-# The media types of errors that nobody has given a form of their own.
+# The media types of errors that may be rewritten.
 FOREIGN_TYPES = frozenset({"", "application/json", "text/html", "text/plain"})
 CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
@@ -148,7 +148,7 @@ def security_policy(settings: Settings) -> Secure:
 class HeadRequests:
     """Serve HEAD as GET, and send the headers alone (RFC 9110, section 9.3.2).
 
-    A route that takes HEAD itself is asked as it is.
+    A route that is declared for HEAD gets the request as it is.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -193,8 +193,7 @@ class HeadRequests:
 class ForeignErrors:
     """Rewrite errors of other applications and of middleware as problems.
 
-    They come as text, as HTML, as FastAPI's `{"detail": ...}`, or without a body. JSON of any other
-    form has been designed by somebody, and stays.
+    They are text, HTML, FastAPI's `{"detail": ...}`, or have no body; other JSON is left as it is.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -233,7 +232,7 @@ def is_foreign_error(message: Message) -> bool:
 
 
 def read_error(start: Message, body: bytes) -> ProblemError | None:
-    """Read what an error says; there is none if the response is to stay as it is."""
+    """Read the error from a response; return nothing to leave the response as it is."""
     headers = Headers(scope=start)
     media_type = media_type_of(headers)
     detail: object = None
@@ -265,7 +264,7 @@ def decode(body: bytes, headers: Headers) -> str:
 
 
 class UnexpectedErrors:
-    """Log unexpected errors, and answer 500 without internal details.
+    """Log unexpected errors, and respond with 500, without internal details.
 
     It stands inside the middleware of the features, so that a browser may read the answer.
     """
@@ -299,7 +298,7 @@ class UnexpectedErrors:
 
 
 class WebSocketErrors:
-    """Log unexpected errors of WebSockets, and close with 1011; before the start, answer 500."""
+    """Log unexpected errors of WebSockets: close with 1011, or respond with 500 before the start."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -314,7 +313,7 @@ class WebSocketErrors:
         try:
             await self.app(scope, conversation.receive, conversation.send)
         except WebSocketDisconnect:
-            # The client has left, which no endpoint has to handle.
+            # The client has left; an endpoint need not handle this.
             return
         except Exception:
             logger.exception("unexpected_error")

@@ -91,7 +91,7 @@ def add_problems(path: str, operation: dict[str, Any]) -> None:
 
 
 def example_problem(status: int, path: str) -> dict[str, Any]:
-    """Give a problem as an operation answers it."""
+    """Describe a problem as the operation at the path responds with it."""
     invalid = InvalidPart(detail="Field required", pointer="#/body/name")
     problem = Problem(
         title=title_of(status),
@@ -155,7 +155,7 @@ class StartPage:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request that no route has taken."""
+        """Serve a request that matches no route."""
         is_start = scope["type"] == "http" and scope["method"] == "GET" and path_of(scope) == "/"
         respond = RedirectResponse("/docs") if is_start else self.app
         await respond(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What proxies in front of the service say and do; of a caller's own words, nothing is believed."""
+"""The scheme and the path that callers use, which proxies in front of the service may change."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -24,7 +24,7 @@ class TrustedProxies:
         return any(address in network for network in self.networks)
 
     def have_sent(self, scope: Scope) -> bool:
-        """Whether a request comes from one of them, so that its X-Forwarded headers are true."""
+        """Whether one of them has sent a request, so that its X-Forwarded headers are trusted."""
         peer = peer_of(scope)
         # Who calls through a Unix socket has no address, and can only be the proxy beside.
         return bool(self.networks) and (peer is None or self.include(peer))
@@ -37,7 +37,7 @@ def peer_of(scope: Scope) -> Address | None:
 
 @lru_cache(maxsize=1024)
 def read_address(text: str) -> Address | None:
-    """Read an address, with or without a port; of what is none, make nothing."""
+    """Read an address, with or without a port; return nothing for any other text."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -53,11 +53,10 @@ def read_address(text: str) -> Address | None:
 
 
 class BehindProxy:
-    """Let the service know the scheme, and the path, that its callers use.
+    """Set the scheme and the path of each request to those that its caller uses.
 
-    Trusted proxies tell the scheme in `X-Forwarded-Proto`. The path below which they serve the
-    service is `ROOT_PATH`, whether they take it away from requests or not; it is put in front of
-    each `Location` that is a path.
+    The scheme comes from `X-Forwarded-Proto`, if a trusted proxy has sent it. `ROOT_PATH` is put in
+    front of the path, if the proxy has removed it, and in front of each `Location` that is a path.
     """
 
     def __init__(self, app: ASGIApp, router: Router, trusted_proxies: Iterable[str]) -> None:
@@ -92,7 +91,7 @@ class BehindProxy:
         await self.app(scope, receive, send_with_root if root else send)
 
     def below(self, root: str, path: str) -> str:
-        """Put the root path in front, unless it is there."""
+        """Put the root path in front, unless it is there already."""
         if path == root:
             return f"{root}/"
         longer = f"{root}{path}"
@@ -110,7 +109,7 @@ class BehindProxy:
         return self.ambiguous[root]
 
     def leads(self, root: str, path: str) -> bool:
-        """Whether the path leads to a route when the root path in front is taken away."""
+        """Whether the path without the root path matches a route."""
         scope = {"type": "http", "method": "GET", "path": path.partition("?")[0], "root_path": root}
         routes = iter_route_contexts(self.router.routes)
         return any(route.matches(scope)[0] is not Match.NONE for route in routes)
@@ -131,7 +130,7 @@ def is_path(location: bytes) -> bool:
 
 
 def refuse_other_slashes(router: Router) -> None:
-    """Redirect from no path to the same with a slash, or without: it is another one."""
+    """Never redirect to the same path with or without a slash at its end, mounted apps included."""
     router.redirect_slashes = False
     for route in iter_route_contexts(router.routes):
         if isinstance(route.original_route, Mount | Host):

@@ -16,7 +16,7 @@ def route_of(scope: Scope) -> str | None:
 
 
 def path_of(scope: Scope) -> str:
-    """Give the path as routes have it, without `ROOT_PATH`, whether a proxy has left it or not."""
+    """Give the path without `ROOT_PATH`, whether the proxy has removed it or not."""
     path: str = scope["path"]
     root = scope.get("app_root_path", scope.get("root_path", ""))
     return path.removeprefix(root) if path.startswith(f"{root}/") else path

@@ -54,8 +54,8 @@ class AsyncpgDialect(PGDialect_asyncpg):
     def on_connect(self) -> Callable[[DBAPIConnection], None]:
         """Prepare a new connection.
 
-        A first connection is prepared while others wait. Prepared when the server has closed them
-        meanwhile, or says nothing, they would raise errors that SQLAlchemy's users do not expect.
+        The first connection is prepared while others wait. If the server has closed one meanwhile,
+        or no longer responds, asyncpg raises errors that are none of SQLAlchemy's.
 
         Raises:
             OperationalError: the connection is lost.
@@ -71,7 +71,7 @@ class AsyncpgDialect(PGDialect_asyncpg):
         return prepare_or_fail
 
     def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
-        """Whether the server answers; of one that says nothing, asyncpg raises a time-out."""
+        """Whether the server responds; asyncpg raises `TimeoutError` if it does not."""
         with suppress(OSError):
             super().do_ping(dbapi_connection)  # type: ignore[no-untyped-call]
             return True
@@ -123,9 +123,9 @@ def leave_standby(context: ExceptionContext) -> None:
 
 
 def name_lost_connection(context: ExceptionContext) -> Exception | None:
-    """Tell a server that no longer answers from a time limit, or a file, of the service itself.
+    """Make an error of SQLAlchemy's of a server that no longer responds.
 
-    The driver raises the same built-in errors, which SQLAlchemy passes on as they are.
+    asyncpg raises `TimeoutError` and other errors of `OSError`, as the owner's own code may.
     """
     error = context.original_exception
     if not isinstance(error, OSError):

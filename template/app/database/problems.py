@@ -54,7 +54,7 @@ def add_database_problems(app: FastAPI) -> None:
 
 
 async def handle_database_error(request: Request, error: SQLAlchemyError) -> Response:
-    """Tell what the caller can do about it; the rest is unexpected."""
+    """Respond with what the caller can do about it; any other error is unexpected."""
     if is_conflict(error):
         problem = ProblemError(409, "This conflicts with what is stored already.")
         return problem_response(request.scope, problem)

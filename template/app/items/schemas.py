@@ -29,7 +29,7 @@ Name = Annotated[
         strip_whitespace=True,
         min_length=1,
         max_length=100,
-        # Spaces around are taken away, so spaces alone are no name.
+        # Spaces around it are removed, so spaces alone are not a name.
         pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
     ),
     Field(examples=["Desk lamp"]),
