@@ -298,7 +298,7 @@ class UnexpectedErrors:
 
 
 class WebSocketErrors:
-    """Log unexpected errors of WebSockets: close with 1011, or respond with 500 before the start."""
+    """Log unexpected errors of WebSockets: close with 1011, or respond with 500 before that."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
