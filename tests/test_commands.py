@@ -4,10 +4,13 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,51 +19,151 @@ import httpx2
 import pytest
 
 from tests.living import edit
-from tests.projects import check, commit_all, run
-from tests.questions import preset
+from tests.projects import check, commit_all
+from tests.questions import Answers
 from tests.rendering import write
 from tests.services import (
     POSTGRESQL,
     PRODUCTION,
     REDIS,
     free_port,
-    install,
+    interpreter,
+    need,
     need_postgresql,
-    use_environment,
+    need_redis,
 )
 
 pytestmark = pytest.mark.slow
 
+MISSING = "3.15"
+Result = subprocess.CompletedProcess[str]
 ANY_ADDRESS = ".".join("0000")
 CREATE_ADMIN = "app.auth.create_admin"
 UNTIDY = 'import os\nx=1;y = "' + "a" * 100 + '"\n'
 """What needs the formatter, a fix, and a person."""
 
 
+ANSWERS: Answers = {"background_tasks": True, "python_version": MISSING}
+PROGRAMS = [
+    *(
+        "base64",
+        "bash",
+        "cat",
+        "chmod",
+        "cksum",
+        "cp",
+        "dirname",
+        "env",
+        "expand",
+        "find",
+        "git",
+        "grep",
+    ),
+    *("head", "make", "rm", "sed", "sh", "tr"),
+]
+"""Beside Python: what every machine with make and git has."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine with Python 3.11, make and git, and an installed project in a folder of any name."""
+
+    environment: dict[str, str]
+    project: Path
+    first_words: str
+
+    def run(self, *command: str | Path, typed: str = "", **settings: str) -> Result:
+        """Run a command in the project; the caller judges the exit status."""
+        return subprocess.run(
+            command,
+            cwd=self.project,
+            env=self.environment | settings,
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )
+
+    def make(self, *arguments: str, **settings: str) -> Result:
+        """Run make; the caller judges the exit status."""
+        return self.run("make", *arguments, **settings)
+
+    @contextmanager
+    def started(self, command: str, until: str, **settings: str) -> Iterator[str]:
+        """Run what serves until it is stopped, and give what it prints until this is printed."""
+        process = subprocess.Popen(
+            ["sh", "-ec", command],
+            cwd=self.project,
+            env=self.environment | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout
+            printed = ""
+            while until not in printed:
+                line = process.stdout.readline()
+                assert line, printed
+                printed += line
+            yield printed
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
 @pytest.fixture(scope="module")
-def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an installed project with every feature, in a folder with a difficult name."""
-    folder = tmp_path_factory.mktemp("commands") / 'Jörg\'s "best" $services'
-    project = write(template, folder, preset("full"))
-    install(project)
+def machine(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """Give a project that `make migrate`, as its first command, has installed."""
+    need(interpreter("3.11"), "needs Python 3.11")
+    folder = tmp_path_factory.mktemp("machine")
+    programs, home = folder / "bin", folder / "home"
+    programs.mkdir()
+    home.mkdir()
+    for name in PROGRAMS:
+        (programs / name).symlink_to(check("which", name, cwd=folder).strip())
+    (programs / "python3.11").symlink_to(Path(interpreter("3.11")).resolve())
+    kept = ("GIT_TEMPLATE_DIR", "MYPY_CACHE_DIR", "PIP_", "SSL_", "TMPDIR", "UV_INDEX")
+    environment = {
+        **{name: value for name, value in os.environ.items() if name.startswith(kept)},
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PATH": str(programs),
+        "GIT_AUTHOR_NAME": "T",
+        "GIT_COMMITTER_NAME": "T",
+        "EMAIL": "t@example.com",
+        # what others have set on the machine, and what nobody means for this project
+        "CONDA_PREFIX": "/opt/conda",
+        "DEBUG": "release",
+        "VIRTUAL_ENV": "/opt/other",
+        "UV_CACHE_DIR": check("uv", "cache", "dir", cwd=folder).strip(),
+        # as without a network beyond the package index
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    project = write(template, folder / 'Jörg\'s "best" $services', ANSWERS)
     commit_all(project, "Start")
-    return project
+    machine = Machine(environment, project, "")
+    result = machine.make("migrate")
+    assert result.returncode == 0, result.stdout + result.stderr
+    commit_all(project, "Lock the versions")
+    return replace(machine, first_words=result.stderr)
 
 
 @pytest.fixture
-def clean(project: Path) -> Path:
-    """Give the project as it was written, and restore it afterwards."""
-    check("git", "reset", "--quiet", "--hard", cwd=project)
-    check("git", "clean", "--quiet", "-d", "--force", cwd=project)
-    return project
+def clean(machine: Machine) -> Machine:
+    """Give the machine with the project as it was written."""
+    check("git", "reset", "--quiet", "--hard", cwd=machine.project)
+    check("git", "clean", "--quiet", "-d", "--force", cwd=machine.project)
+    (machine.project / ".env").unlink(missing_ok=True)
+    return machine
 
 
-def make(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run make as the project's owner does; the caller judges the exit status."""
-    return run("make", *arguments, cwd=project, **use_environment(project), **environment)
-
-
-def expect_success(result: subprocess.CompletedProcess[str]) -> str:
+def expect_success(result: Result) -> str:
     """Expect status 0, and return what was printed."""
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -75,70 +178,78 @@ def expect_success(result: subprocess.CompletedProcess[str]) -> str:
     ],
 )
 def test_some_tests_run_alone_and_pass_without_the_rest(
-    clean: Path, folder: str, arguments: list[str]
+    clean: Machine, folder: str, arguments: list[str]
 ) -> None:
-    program = clean / ".venv" / "bin" / "pytest"
-    printed = check(program, *arguments, cwd=clean / folder)
+    program = clean.project / ".venv" / "bin" / "pytest"
+    printed = check(program, *arguments, cwd=clean.project / folder)
     assert " passed" in printed
     assert "coverage" not in printed
     files = {line.split()[0] for line in printed.splitlines() if line.startswith("tests/")}
     assert len(files) <= 1
 
 
-def test_make_test_takes_a_selection(clean: Path) -> None:
-    printed = expect_success(
-        make(clean, "test", 'ARGS=tests/test_health.py -k "alive or draining"')
-    )
+def test_make_test_takes_a_selection(clean: Machine) -> None:
+    printed = expect_success(clean.make("test", 'ARGS=tests/test_health.py -k "alive or draining"'))
     assert " passed" in printed
     assert " deselected" in printed
     assert "coverage" not in printed
 
 
-def test_make_test_demands_coverage(clean: Path) -> None:
-    printed = make(clean, "--dry-run", "test").stdout
+def test_make_test_demands_coverage(clean: Machine) -> None:
+    printed = clean.make("--dry-run", "test").stdout
     assert printed.strip().endswith("pytest --cov")
     # the threshold is that of pyproject.toml: a run that covers less fails
-    edit(clean / "pyproject.toml", 'testpaths = ["tests"]', 'testpaths = ["tests/test_health.py"]')
-    result = make(clean, "test")
+    edit(
+        clean.project / "pyproject.toml",
+        'testpaths = ["tests"]',
+        'testpaths = ["tests/test_health.py"]',
+    )
+    result = clean.make("test")
     assert result.returncode != 0
     assert "Required test coverage of 90.0% not reached" in result.stdout
 
 
-def test_make_format_formats_fixes_and_reports_what_is_left(clean: Path) -> None:
-    (clean / "app" / "untidy.py").write_text(UNTIDY)
-    (clean / "app" / "broken.py").write_text("def f(:\n")
-    result = make(clean, "format")
+def test_make_format_formats_fixes_and_reports_what_is_left(clean: Machine) -> None:
+    (clean.project / "app" / "untidy.py").write_text(UNTIDY)
+    (clean.project / "app" / "broken.py").write_text("def f(:\n")
+    result = clean.make("format")
     assert result.returncode != 0
     assert "E501" in result.stdout
     assert "broken.py" in result.stdout
-    assert (clean / "app" / "untidy.py").read_text() == 'x = 1\ny = "' + "a" * 100 + '"\n'
+    assert (clean.project / "app" / "untidy.py").read_text() == 'x = 1\ny = "' + "a" * 100 + '"\n'
 
-    (clean / "app" / "untidy.py").unlink()
-    (clean / "app" / "broken.py").unlink()
-    expect_success(make(clean, "format"))
-    assert not check("git", "status", "--porcelain", cwd=clean)
+    (clean.project / "app" / "untidy.py").unlink()
+    (clean.project / "app" / "broken.py").unlink()
+    expect_success(clean.make("format"))
+    assert not check("git", "status", "--porcelain", cwd=clean.project)
 
 
-def test_make_lint_runs_every_check(clean: Path) -> None:
-    (clean / "app" / "untidy.py").write_text("import humanize\n\nx: int = 'a'\n")
-    result = make(clean, "lint")
+def test_make_lint_runs_every_check(clean: Machine) -> None:
+    (clean.project / "app" / "untidy.py").write_text("import humanize\n\nx: int = 'a'\n")
+    result = clean.make("lint")
     assert result.returncode != 0
     for finding in ("F401", "would be reformatted", "[assignment]", "DEP001"):
         assert finding in result.stdout + result.stderr, finding
 
 
-def test_make_migration_writes_a_formatted_file_and_raises_no_alarm(clean: Path) -> None:
-    database = {"DATABASE_URL": f"sqlite:///{clean.parent}/migration.db"}
-    expect_success(make(clean, "migrate", **database))
-    edit(clean / "app" / "items" / "models.py", "String(100)", "String(120)")
+def test_make_migration_writes_a_formatted_file_and_raises_no_alarm(clean: Machine) -> None:
+    database = {"DATABASE_URL": f"sqlite:///{clean.project.parent}/migration.db"}
+    expect_success(clean.make("migrate", **database))
+    edit(clean.project / "app" / "items" / "models.py", "String(100)", "String(120)")
     message = "Let the name of a \"lamp\" be 'longer': " + "so long that no line holds it " * 3
-    result = make(clean, "migration", f"m={message}", **database)
+    result = clean.make("migration", f"m={message}", **database)
     printed = expect_success(result) + result.stderr
     assert "E501" not in printed
     assert "error" not in printed.lower()
-    written = check("git", "status", "--porcelain", "migrations", cwd=clean).split()[-1]
-    assert message.strip() in (clean / written.strip('"')).read_text("utf-8")
-    check(clean / ".venv" / "bin" / "ruff", "format", "--check", written.strip('"'), cwd=clean)
+    written = check("git", "status", "--porcelain", "migrations", cwd=clean.project).split()[-1]
+    assert message.strip() in (clean.project / written.strip('"')).read_text("utf-8")
+    check(
+        clean.project / ".venv" / "bin" / "ruff",
+        "format",
+        "--check",
+        written.strip('"'),
+        cwd=clean.project,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,31 +262,21 @@ def busy() -> Iterator[str]:
         yield str(other.getsockname()[1])
 
 
-def python(
-    project: Path, *arguments: str, typed: str = "", **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run Python in the project's environment, on a machine where nothing is set."""
-    unset = {"HOST": "", "ENVIRONMENT": "", "DATABASE_URL": "sqlite:///start.db"}
-    return subprocess.run(
-        [project / ".venv" / "bin" / "python", *arguments],
-        cwd=project,
-        env={**os.environ, **unset, **environment},
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def python(machine: Machine, *arguments: str, typed: str = "", **settings: str) -> Result:
+    """Run Python in the project's environment."""
+    database = {"DATABASE_URL": "sqlite:///start.db"}
+    program = machine.project / ".venv" / "bin" / "python"
+    return machine.run(program, *arguments, typed=typed, **database | settings)
 
 
-def expect_sentence(result: subprocess.CompletedProcess[str], sentence: str) -> None:
+def expect_sentence(result: Result, sentence: str) -> None:
     """Expect a failure that prints this and nothing else."""
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr == f"{sentence}\n"
 
 
-def exits(project: Path, setup: str, call: str, cases: list[Any]) -> list[str]:
+def exits(machine: Machine, setup: str, call: str, cases: list[Any]) -> list[str]:
     """Call a function of the project for each case; return with what message it exits.
 
     One process for all of them: to import the service takes longer than all else.
@@ -191,7 +292,7 @@ for case in json.loads(sys.argv[1]):
     else:
         print(json.dumps(None), file=sys.stderr)
 """
-    result = python(project, "-c", code, json.dumps(cases))
+    result = python(machine, "-c", code, json.dumps(cases))
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stderr.splitlines()]
 
@@ -206,21 +307,21 @@ for case in json.loads(sys.argv[1]):
     ids=["reload", "several-workers", "ipv6"],
 )
 def test_a_busy_port_is_one_sentence(
-    clean: Path, busy: str, arguments: list[str], environment: dict[str, str]
+    clean: Machine, busy: str, arguments: list[str], environment: dict[str, str]
 ) -> None:
     result = python(clean, "-m", "app", *arguments, **{**environment, "PORT": busy})
     expect_sentence(result, f"PORT {busy} is in use. Stop the other process or set PORT.")
 
 
-def test_make_run_ends_with_the_sentence(clean: Path, busy: str) -> None:
-    result = make(clean, "run", PORT=busy, DATABASE_URL="sqlite:///start.db")
+def test_make_run_ends_with_the_sentence(clean: Machine, busy: str) -> None:
+    result = clean.make("run", PORT=busy, DATABASE_URL="sqlite:///start.db")
     assert result.returncode != 0
     sentence, last = result.stderr.splitlines()[-2:]
     assert sentence == f"PORT {busy} is in use. Stop the other process or set PORT."
     assert last.startswith("make: ***")
 
 
-def test_a_host_or_port_that_cannot_be_used_is_one_sentence(clean: Path) -> None:
+def test_a_host_or_port_that_cannot_be_used_is_one_sentence(clean: Machine) -> None:
     unknown = ["nowhere.invalid", "x86_64-conda-linux-gnu", "http://localhost", "a" * 70]
     foreign = ["203.0.113.7", "2001:db8::1"]
     printed = exits(
@@ -254,32 +355,13 @@ def test_a_host_or_port_that_cannot_be_used_is_one_sentence(clean: Path) -> None
 
 @pytest.mark.parametrize("host", ["localhost", "[::1]", ANY_ADDRESS, socket.gethostname()])
 def test_names_and_addresses_of_this_machine_are_served_where_the_log_says(
-    clean: Path, host: str
+    clean: Machine, host: str
 ) -> None:
-    process = subprocess.Popen(
-        [clean / ".venv" / "bin" / "python", "-m", "app"],
-        cwd=clean,
-        env={**os.environ, "ENVIRONMENT": "", "HOST": host, "PORT": str(free_port())},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout
-        printed = ""
-        while "Started worker-1" not in printed:
-            line = process.stdout.readline()
-            assert line, printed
-            printed += line
+    settings = {"HOST": host, "PORT": str(free_port())}
+    command = "exec .venv/bin/python -m app"
+    with clean.started(command, "Started worker-1", **settings) as printed:
         url = re.findall(r"http://\S+/docs", printed)[0]
         assert httpx2.get(url, timeout=60).status_code == 200
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-        assert process.returncode == 0
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 DOTENV_FAULTS = {
@@ -296,7 +378,7 @@ DOTENV_FAULTS = {
 """What is wrong with a file; the empty one stands for a folder."""
 
 
-def test_a_fault_of_dotenv_is_named_with_its_line(clean: Path, tmp_path: Path) -> None:
+def test_a_fault_of_dotenv_is_named_with_its_line(clean: Machine, tmp_path: Path) -> None:
     folders = [tmp_path / str(number) for number in range(len(DOTENV_FAULTS))]
     for folder, content in zip(folders, DOTENV_FAULTS, strict=True):
         folder.mkdir()
@@ -313,16 +395,16 @@ def test_a_fault_of_dotenv_is_named_with_its_line(clean: Path, tmp_path: Path) -
     head = "The service cannot start. Please mend these settings:"
     assert printed == [f"{head}\n  {fault}" for fault in DOTENV_FAULTS.values()]
 
-    (clean / ".env").write_bytes(b"PORT 1\n")
+    (clean.project / ".env").write_bytes(b"PORT 1\n")
     try:
         for program in ("app", "app.jobs.worker", "alembic"):
             result = python(clean, "-m", program, *["current"][: program == "alembic"])
             expect_sentence(result, f"{head}\n  .env, line 1: must be NAME=value")
     finally:
-        (clean / ".env").unlink()
+        (clean.project / ".env").unlink()
 
 
-def test_an_unusable_database_is_one_sentence_without_the_password(clean: Path) -> None:
+def test_an_unusable_database_is_one_sentence_without_the_password(clean: Machine) -> None:
     need_postgresql()
     server = urlsplit(POSTGRESQL)
     faults = {
@@ -331,9 +413,9 @@ def test_an_unusable_database_is_one_sentence_without_the_password(clean: Path) 
         server._replace(path="/no_such").geturl(): 'database "no_such" does not exist',
         server._replace(query="sslmode=never").geturl(): "`sslmode` parameter must be one of",
         "sqlite:////nowhere/app.db": "unable to open database file",
-        f"sqlite:///{clean.parent.parent / 'text'}": "file is not a database",
+        f"sqlite:///{clean.project.parent / 'text'}": "file is not a database",
     }
-    (clean.parent.parent / "text").write_text("This is not a database. " * 100)
+    (clean.project.parent / "text").write_text("This is not a database. " * 100)
     printed = exits(
         clean,
         "import os; from alembic.config import main; from app.settings import get_settings",
@@ -352,12 +434,162 @@ def test_an_unusable_database_is_one_sentence_without_the_password(clean: Path) 
         expect_sentence(result, sentence)
 
 
-def test_a_migration_that_is_wrong_still_shows_where(clean: Path) -> None:
+def test_a_migration_that_is_wrong_still_shows_where(clean: Machine) -> None:
     edit(
-        clean / "migrations" / "versions" / "items_0001.py",
+        clean.project / "migrations" / "versions" / "items_0001.py",
         "    op.create_table(",
         '    op.execute("SELECT nothing")\n    op.create_table(',
     )
     result = python(clean, "-m", "alembic", "upgrade", "heads", DATABASE_URL="sqlite:///wrong.db")
     assert result.returncode == 1
     assert "items_0001.py" in result.stderr
+
+
+def test_the_newest_python_there_is_serves_when_the_one_of_the_project_is_missing(
+    machine: Machine,
+) -> None:
+    assert (machine.project / ".python-version").read_text() == f"{MISSING}\n"
+    first, second, *_ = machine.first_words.splitlines()
+    assert first == "Installing uv into .uv/."
+    assert re.fullmatch(rf"Python {MISSING} is not installed. Using /.*/python3.11.", second)
+    assert "3.11" in check(machine.project / ".venv" / "bin" / "python", "-V", cwd=machine.project)
+    # it is said once, and the environment stays as it is
+    assert machine.run("sh", "scripts/uv.sh", "run", "python", "-c", "").stderr == ""
+
+
+def test_the_newest_of_several_pythons_is_chosen(clean: Machine, tmp_path: Path) -> None:
+    newest = next(filter(interpreter, ("3.14", "3.13", "3.12")), None)
+    need(newest, "needs a Python newer than 3.11")
+    (tmp_path / "python3").symlink_to(Path(interpreter(str(newest))).resolve())
+    copy = copied(clean, tmp_path / "copy", PATH=f"{clean.environment['PATH']}:{tmp_path}")
+    result = copy.run("sh", "scripts/uv.sh", "run", "--no-sync", "python", "-V")
+    assert expect_success(result).startswith(f"Python {newest}.")
+    assert result.stderr.startswith(f"Python {MISSING} is not installed. Using ")
+
+
+def copied(machine: Machine, folder: Path, **settings: str) -> Machine:
+    """Give a copy of the project without its environment, on a machine with other settings."""
+    ignored = shutil.ignore_patterns(".venv", ".mypy_cache", ".ruff_cache", ".git")
+    shutil.copytree(machine.project, folder, ignore=ignored)
+    return replace(machine, project=folder, environment=machine.environment | settings)
+
+
+def programs(machine: Machine, folder: Path) -> str:
+    """Give a PATH with all programs of the machine but Python."""
+    folder.mkdir()
+    for name in PROGRAMS:
+        (folder / name).symlink_to(Path(machine.environment["PATH"]) / name)
+    return str(folder)
+
+
+def test_a_machine_without_python_is_one_sentence(clean: Machine, tmp_path: Path) -> None:
+    copy = copied(clean, tmp_path / "copy", PATH=programs(clean, tmp_path / "bin"))
+    shutil.rmtree(copy.project / ".uv")
+    result = copy.make("lint")
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[0] == "No Python was found: install Python 3.11 or newer."
+
+
+def test_a_pyenv_without_the_version_and_a_failed_installation_leave_nothing_behind(
+    clean: Machine, tmp_path: Path
+) -> None:
+    # pyenv's commands refuse to run where .python-version names what it has not got
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    for name in ("python3", "python3.11", "uv"):
+        (shims / name).write_text(
+            "#!/bin/sh\nif [ -e .python-version ]; then echo not installed >&2; exit 1; fi\n"
+            f'exec "{Path(interpreter("3.11")).resolve()}" "$@"\n'
+        )
+        (shims / name).chmod(0o755)
+    path = f"{shims}:{programs(clean, tmp_path / 'bin')}"
+    copy = copied(clean, tmp_path / "copy", PATH=path)
+    (copy.project / ".uv").rename(tmp_path / "uv")
+    command = ("sh", "scripts/uv.sh", "run", "--no-sync", "python", "-V")
+
+    index = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
+    failed = copy.run(*command, **index)
+    assert failed.returncode != 0
+    last = "uv could not be installed into .uv/; the reason is above."
+    assert failed.stderr.splitlines()[-1] == last
+    assert not (copy.project / ".uv").exists()
+
+    (tmp_path / "uv").rename(copy.project / ".uv")
+    assert expect_success(copy.run(*command)).startswith("Python 3.11.")
+
+
+def test_commits_are_checked_without_uv(clean: Machine) -> None:
+    hook = clean.project / ".git" / "hooks" / "pre-commit"
+    try:
+        assert "pre-commit installed at" in expect_success(clean.make("hooks"))
+        (clean.project / "app" / "untidy.py").write_text(UNTIDY)
+        commit = ("git", "commit", "--all", "--message", "Add it")
+        expect_success(clean.run("git", "add", "--all"))
+        refused = clean.run(*commit)
+        assert refused.returncode != 0
+        assert "E501" in refused.stdout + refused.stderr
+        (clean.project / "app" / "untidy.py").write_text('"""A number."""\n\nNUMBER: int = 1\n')
+        accepted = clean.run(*commit)
+        assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+        check("git", "reset", "--quiet", "--hard", "HEAD~1", cwd=clean.project)
+    finally:
+        hook.unlink(missing_ok=True)
+
+
+README_SERVERS = {
+    "make run": "Started worker-1",
+    "make worker": "process_started",
+    "make scheduler": "process_started",
+}
+"""Commands that go on until they are stopped, and what they print when they are ready."""
+
+PLATFORMS = ("On Kubernetes", "On Heroku", "On AWS", "Run it in containers", "Update")
+"""Sections whose commands other tests run on such a platform, or with a newer template."""
+
+
+def readme_blocks(project: Path) -> list[list[str]]:
+    """List the commands of each shell block of README.md, without comments."""
+    readme = (project / "README.md").read_text("utf-8")
+    return [
+        [line.partition("  #")[0].strip() for line in block.splitlines()]
+        for section in re.split(r"^##+ ", readme, flags=re.MULTILINE)
+        if not section.startswith(PLATFORMS)
+        for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    ]
+
+
+def test_every_command_of_the_readme_works(clean: Machine) -> None:
+    need_redis()
+    commands = [line for block in readme_blocks(clean.project)[:-1] for line in block]
+    assert {"make run", "make test", "make lint", "make migrate", "make worker"} <= {*commands}
+    settings = {"DATABASE_URL": "sqlite:///readme.db", "PORT": str(free_port())}
+    # coverage takes long, and is demanded elsewhere
+    settings |= {"PYTEST_ADDOPTS": "--no-cov -W 'ignore:Coverage disabled'"}
+    try:
+        for command in commands:
+            if ready := README_SERVERS.get(command):
+                with clean.started(command, ready, **settings, REDIS_URL=REDIS):
+                    pass
+            else:
+                typed = "correct horse battery staple\n"
+                expect_success(clean.run("sh", "-ec", command, typed=typed, **settings))
+    finally:
+        (clean.project / ".git" / "hooks" / "pre-commit").unlink(missing_ok=True)
+
+
+def test_the_readme_says_how_to_deploy(clean: Machine, tmp_path: Path) -> None:
+    """Run the block as it is, with an address, a secret and a port of this machine."""
+    copy = copied(clean, tmp_path / "copy")
+    script = "\n".join(readme_blocks(clean.project)[-1])
+    port = str(free_port())
+    for name, value in {
+        "PORT": port,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/app.db",
+        "AUTH_SECRETS": "x1y2" * 12 + "-no-two-are-alike",
+        "ALLOWED_HOSTS": "127.0.0.1",
+    }.items():
+        script, times = re.subn(rf"\b{name}=\S+", f"{name}={value}", script)
+        assert times == 1, name
+    with copy.started(script.replace("python -m app", "exec python -m app"), "Started worker-1"):
+        assert httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200
+    assert not (copy.project / ".venv" / "bin" / "pytest").exists()

@@ -28,7 +28,6 @@ from tests.services import (
     available_pythons,
     booted,
     database_for,
-    free_port,
     install,
     need_postgresql,
     need_redis,
@@ -61,12 +60,6 @@ def test_wait(capfd: pytest.CaptureFixture[str]) -> None:
         print("ready", flush=True)
     time.sleep(60)
 """
-
-MAKEFILE_NEEDS = [
-    *("base64", "bash", "chmod", "cp", "env", "expand", "git", "grep", "head", "make", "rm"),
-    *("sed", "sh", "tr"),
-]
-"""Beside Python: what every machine with make has."""
 
 
 @pytest.mark.parametrize(
@@ -344,28 +337,15 @@ def test_several_workers_share_one_port_and_stop_together(project: Path) -> None
         assert service.stop(signal.SIGINT) == 0
 
 
-def test_the_makefile_needs_only_python_and_make(template: Path, tmp_path: Path) -> None:
-    project = generate("copier", template, tmp_path, {})
-    hide_servers(project)
-    path = tmp_path / "bin"
-    path.mkdir()
-    for name in MAKEFILE_NEEDS:
-        (path / name).symlink_to(check("which", name, cwd=tmp_path).strip())
-    python = use_environment(project)["UV_PYTHON"]
-    (path / "python3").symlink_to(python)
-    environment = {"PATH": str(path), "UV_PYTHON": python, "PORT": str(free_port())}
-    environment["PYTEST_ADDOPTS"] = "--no-cov"  # which is demanded elsewhere, and takes long
-
-    assert "run the service" in check("make", "help", cwd=project, **environment).lower()
-    check("make", "lint", cwd=project, **environment)
-    assert (project / ".uv" / "bin" / "uv").exists()
-    check("make", "format", cwd=project, **environment)
+def test_servers_come_from_wheels_where_none_runs(project: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin"
+    check("cp", "-r", str(project), str(twin), cwd=tmp_path)
+    hide_servers(twin)
+    files = "tests/database/test_postgresql.py tests/limits/test_limits.py"
     with without(*NO_SERVERS):
-        output = check("make", "test", cwd=project, **environment)
-    assert re.search(r"\n=+ \d+ passed in [^\n]*\n$", output), "the servers come from wheels"
-    assert not processes_of(project)
-    check("make", ".env", cwd=project, **environment)
-    assert (project / ".env").exists()
+        output = check("make", "test", f"ARGS={files}", cwd=twin, **use_environment(twin))
+    assert re.search(r"\n=+ \d+ passed in [^\n]*\n$", output), output
+    assert not processes_of(twin)
 
 
 def hide_servers(project: Path) -> None:
@@ -426,9 +406,7 @@ def test_servers_from_wheels_end_with_the_tests(
 
 def test_pre_commit_runs_clean(project: Path) -> None:
     commit_all(project)
-    uv = str(Path(check("which", "uv", cwd=project).strip()).parent)
-    environment = {**use_environment(project), "PATH": f"{uv}:/usr/bin:/bin"}
-    tool(project, "pre-commit", "run", "--all-files", **environment)
+    tool(project, "pre-commit", "run", "--all-files", **use_environment(project))
     assert not check("git", "status", "--porcelain", cwd=project)
 
 
