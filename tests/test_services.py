@@ -28,6 +28,7 @@ from tests.services import (
     available_pythons,
     booted,
     database_for,
+    free_port,
     install,
     need_postgresql,
     need_redis,

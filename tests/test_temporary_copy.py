@@ -9,6 +9,8 @@ import pytest
 
 from tests.projects import BIN, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
