@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.projects import clone_template, generate, run
 from tests.questions import Answers
 from tests.redis_servers import redis_server
+from tests.servers import redis_program
 from tests.services import POSTGRESQL, booted, database_for, install
 
 PASSWORD = "correct horse battery staple"  # noqa: S105
@@ -108,7 +109,7 @@ def main() -> None:
             if not (project / ".venv").exists():
                 (project / ".venv").symlink_to(environment)
         stores: dict[str, dict[str, str]] = {"memory": {}}
-        if shutil.which("redis-server"):
+        if redis_program():
             stores["Redis"] = {"REDIS_URL": stack.enter_context(redis_server(folder / "redis")).url}
         for database in databases:
             for store, settings in stores.items():

@@ -25,6 +25,7 @@ else
   new="$demo.new"
   rm -rf "$new"
   trap 'rm -rf "$new"' EXIT
+  trap 'exit 130' INT TERM
   "$UV" tool run --from "copier>=9.19,<10" copier copy --defaults --quiet --vcs-ref HEAD . "$new"
   mv "$new" "$demo"
   ${MAKE:-make} --no-print-directory --silent -C "$demo" .env
