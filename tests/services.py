@@ -45,7 +45,7 @@ REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379"
 
 OWN_ROUTER = '''"""A router of the owner's, as they would write it."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel
 
 from app import API_PREFIX
@@ -63,6 +63,13 @@ class Note(BaseModel):
 async def add_note(note: Note) -> Note:
     """Give the note back."""
     return note
+
+
+@router.websocket("/talk")
+async def talk(websocket: WebSocket) -> None:
+    """Fail as soon as it is open."""
+    await websocket.accept()
+    raise RuntimeError("a mistake of the owner's")
 '''
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.living import edit, expect_clean, live_in, update
 from tests.openapi import expect_true_document
@@ -106,8 +108,9 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
         assert service.stop() == 0
         if answers["rate_limiting"]:
             call_too_often(project, settings)
-    for line in service.log.read_text("utf-8").splitlines():
-        assert json.loads(line)["level"] in {"debug", "info", "warning"}, line
+    lines = [json.loads(line) for line in service.log.read_text("utf-8").splitlines()]
+    (mistake,) = [line for line in lines if line["level"] not in {"debug", "info", "warning"}]
+    assert "a mistake of the owner's" in mistake["exception"]
 
 
 def switched(template: Path, folder: Path, answers: Answers) -> Path:
@@ -164,6 +167,10 @@ def call(service: Service, *, cors: bool) -> None:
             assert (head.status_code, head.content) == (200, b"")
             assert head.headers["Content-Length"] == get.headers["Content-Length"]
             assert head.headers["Content-Type"] == get.headers["Content-Type"]
+        with connect(f"{service.url.replace('http', 'ws')}/api/v1/notes/talk") as talk:
+            with pytest.raises(ConnectionClosed):
+                talk.recv(timeout=10)
+            assert talk.close_code == 1011
         refused = client.head("/api/v1/notes")
         assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
 

@@ -22,7 +22,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 # Members that have a meaning of their own (RFC 9457, section 3.1), and our own one.
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
 # Headers that describe another body than the problem.
-BODY_HEADERS = ("Content-Encoding", "Content-Length", "Content-Type", "ETag")
+BODY_HEADERS = ("Content-Encoding", "Content-Length", "Content-Type")
 ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_bytes="base64"))
 
 

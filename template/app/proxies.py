@@ -10,8 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Address = IPv4Address | IPv6Address
 
-SECURE_SCHEMES = {"http": "https", "ws": "wss"}
-
 
 class TrustedProxies:
     """The addresses and networks that `TRUSTED_PROXIES` lists."""
@@ -73,7 +71,7 @@ class BehindProxy:
             return
 
         if forwarded_scheme(scope) == "https" and self.proxies.have_sent(scope):
-            scope["scheme"] = SECURE_SCHEMES.get(scope["scheme"], scope["scheme"])
+            scope["scheme"] = "https" if scope["type"] == "http" else "wss"
         root: str = scope.get("root_path", "")
         if root:
             scope["path"] = self.below(root, scope["path"])
