@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from app.auth.passwords import EXAMPLE_PASSWORD
 
 # A plain default, which is refused, would be in the document.
-Text = Annotated[str, Field(default_factory=str, json_schema_extra={"minLength": 1})]
-Secret = Annotated[
-    SecretStr, Field(default_factory=lambda: SecretStr(""), json_schema_extra={"minLength": 1})
-]
+Text = Annotated[str, Field(default_factory=str)]
+Secret = Annotated[SecretStr, Field(default_factory=lambda: SecretStr(""))]
 
 
 def requiring(*names: str, **more: Any) -> ConfigDict:
