@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ import httpx2
 import pytest
 
 from tests.living import edit
-from tests.projects import check, commit_all
+from tests.projects import check, commit_all, snapshot
 from tests.questions import Answers
 from tests.rendering import write
 from tests.services import (
@@ -593,3 +594,115 @@ def test_the_readme_says_how_to_deploy(clean: Machine, tmp_path: Path) -> None:
     with copy.started(script.replace("python -m app", "exec python -m app"), "Started worker-1"):
         assert httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200
     assert not (copy.project / ".venv" / "bin" / "pytest").exists()
+
+
+def test_make_help_lists_every_target_in_one_line(clean: Machine) -> None:
+    targets = re.findall(r"^\.PHONY: (.*)$", (clean.project / "Makefile").read_text(), re.MULTILINE)
+    lines = expect_success(clean.make("help")).splitlines()
+    assert [line.split()[0] for line in lines] == targets
+    assert all(len(line.split(maxsplit=1)) == 2 for line in lines)
+
+
+def test_make_routes_lists_methods_paths_names_and_what_guards_them(clean: Machine) -> None:
+    # nothing is connected to, so nothing need be there
+    settings = {"DATABASE_URL": "postgresql://nowhere.invalid/app", "HOST": "nowhere.invalid"}
+    lines = expect_success(clean.make("routes", **settings)).splitlines()
+    routes = [line.split(maxsplit=3) for line in lines]
+    assert routes[0] == ["METHODS", "PATH", "NAME", "SECURITY"]
+    assert ["GET", "/livez", "livez"] in routes
+    assert ["POST", "/api/v1/items", "create_item", "OAuth2PasswordBearer"] in routes
+    assert ["GET", "/api/v1/users", "list_users", "OAuth2PasswordBearer admin"] in routes
+
+
+def test_make_downgrade_undoes_your_newest_migration_when_its_data_may_go(clean: Machine) -> None:
+    database = {"DATABASE_URL": f"sqlite:///{clean.project.parent}/downgrade.db"}
+    nothing = clean.make("downgrade", "YES=1", **database)
+    assert nothing.returncode != 0
+    assert "there is no migration of your own to undo" in nothing.stderr
+
+    expect_success(clean.make("migrate", **database))
+    before = applied_migrations(clean, database)
+    edit(clean.project / "app" / "items" / "models.py", "String(100)", "String(120)")
+    expect_success(clean.make("migration", "m=lengthen names", **database))
+    expect_success(clean.make("migrate", **database))
+    applied = applied_migrations(clean, database)
+    assert applied != before
+
+    refused = clean.make("downgrade", **database)
+    assert refused.returncode != 0
+    assert "if that is meant: make downgrade YES=1" in refused.stderr
+    assert applied_migrations(clean, database) == applied
+
+    assert "lengthen names" in expect_success(clean.make("downgrade", "YES=1", **database))
+    assert applied_migrations(clean, database) == before
+
+
+def applied_migrations(machine: Machine, database: dict[str, str]) -> set[str]:
+    """Name the migrations on which the database stands."""
+    code = (
+        "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]);"
+        " print(*(row[0] for row in file.execute('SELECT version_num FROM alembic_version')))"
+    )
+    return set(python(machine, "-c", code, database["DATABASE_URL"][10:]).stdout.split())
+
+
+def test_make_clean_removes_what_commands_bring_and_nothing_else(
+    clean: Machine, tmp_path: Path
+) -> None:
+    copy = copied(clean, tmp_path / "my copy")
+    shutil.rmtree(copy.project / ".uv")
+    files = (".env", "app.db", "app.db-wal", "uv.lock")
+    for name in files:
+        (copy.project / name).write_text("mine")
+    before = snapshot(copy.project)
+    brought = (
+        ".venv/bin",
+        ".uv/bin",
+        ".ruff_cache",
+        ".pytest_cache/v",
+        "htmlcov",
+        "app/__pycache__",
+    )
+    for name in brought:
+        (copy.project / name).mkdir(parents=True, exist_ok=True)
+        (copy.project / name / "file").write_text("")
+    (copy.project / ".coverage").write_text("")
+    expect_success(copy.make("clean"))
+    expected = {name: entry for name, entry in before.items() if "__pycache__" not in name}
+    assert snapshot(copy.project) == expected
+
+
+def test_the_command_of_fastapi_finds_the_service(clean: Machine) -> None:
+    port = str(free_port())
+    command = f"exec sh scripts/uv.sh run --with fastapi-cli python -m fastapi dev --port {port}"
+    with clean.started(command, "Application startup complete"):
+        assert httpx2.get(f"http://127.0.0.1:{port}/livez", timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "offline",
+    [
+        {"UV_OFFLINE": "1"},
+        {"UV_DEFAULT_INDEX": "http://127.0.0.1:1/simple", "ALL_PROXY": "http://127.0.0.1:1"},
+    ],
+    ids=["offline", "index-unreachable"],
+)
+def test_what_is_installed_needs_no_network(clean: Machine, offline: dict[str, str]) -> None:
+    for arguments in (["format"], ["migrate"], ["test", "ARGS=tests/test_health.py"]):
+        expect_success(clean.make(*arguments, **offline, DATABASE_URL="sqlite:///offline.db"))
+
+
+def test_a_folder_that_may_not_be_written_is_named_without_a_traceback(clean: Machine) -> None:
+    need(os.geteuid() == 0 and shutil.which("setpriv"), "needs root, and setpriv")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        copy = copied(clean, folder / "project")
+        shutil.rmtree(copy.project / ".uv")
+        user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+        system = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent"}
+        for target in ("run", "lint"):
+            result = copy.run(*user, "make", target, **system)
+            assert result.returncode != 0
+            assert "ermission denied" in result.stdout + result.stderr
+            assert "Traceback" not in result.stdout + result.stderr
