@@ -46,7 +46,14 @@ def start_postgresql(programs: Path) -> str:
 
     def run(program: str, *arguments: str) -> None:
         command = [str(programs / program), f"--pgdata={folder}/data", *arguments]
-        subprocess.run(command, cwd=folder, user=user, stdout=subprocess.DEVNULL, check=True)
+        try:
+            subprocess.run(
+                command, cwd=folder, user=user, capture_output=True, text=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = getattr(error, "stderr", None) or error
+            hint = "Set TEST_DATABASE_URL to a server, or to nothing for tests on SQLite."
+            raise RuntimeError(f"{program} failed: {reason}\n{hint}") from error
 
     locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     run("initdb", "-A", "trust", "--username=postgres", "--encoding=UTF8", "--no-sync", *locale)
