@@ -3,6 +3,8 @@
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -37,13 +39,31 @@ def complete_document(app: FastAPI) -> None:
             schemas.update(problem_schemas())
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
+            for schema in list(schemas.values()):
+                drop_refused_defaults(schema.get("properties", {}).values())
             for path, operations in document["paths"].items():
                 for operation in operations.values():
                     add_problems(path, operation)
+                    parameters = operation.get("parameters", ())
+                    drop_refused_defaults(parameter["schema"] for parameter in parameters)
             add_root_path(document, app.root_path)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def drop_refused_defaults(schemas: Iterable[dict[str, Any]]) -> None:
+    """Drop empty defaults that their own schemas refuse: they stand for what is left out."""
+    for schema in schemas:
+        if schema.get("default") == "" and (schema.get("minLength") or not may_be_empty(schema)):
+            del schema["default"]
+
+
+def may_be_empty(schema: dict[str, Any]) -> bool:
+    """Whether an empty text fits the pattern of a schema, as far as Python can tell."""
+    with suppress(re.error):
+        return bool(re.search(schema.get("pattern", ""), ""))
+    return True
 
 
 def add_root_path(document: dict[str, Any], root: str) -> None:

@@ -4,10 +4,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
@@ -110,6 +110,22 @@ def test_pages_work_behind_a_path_prefix(app: FastAPI, page: str) -> None:
     assert "/shop/openapi.json" in html
     assert '"/shop/docs/assets/' in html
     assert '"/docs/assets/' not in html
+
+
+def test_a_default_that_is_refused_is_not_documented(app: FastAPI, client: TestClient) -> None:
+    @app.get("/parcels")
+    async def list_parcels(
+        weight: Annotated[str, Query(pattern="^[0-9]+$")] = "",
+        label: Annotated[str, Query(min_length=1)] = "",
+        sender: Annotated[str, Query(pattern=r"^[a-z]*$")] = "",
+        street: Annotated[str, Query(pattern=r"^\p{L}*$")] = "",
+    ) -> str:
+        return weight + label + sender + street
+
+    parameters = client.get("/openapi.json").json()["paths"]["/parcels"]["get"]["parameters"]
+    kept = {parameter["name"] for parameter in parameters if "default" in parameter["schema"]}
+    assert kept == {"sender", "street"}
+    assert client.get("/parcels").status_code == 200
 
 
 def test_the_root_leads_to_the_documentation(start: Callable[..., TestClient]) -> None:

@@ -59,10 +59,10 @@ Jobs = Annotated[JobService, Depends(get_jobs)]
 @router.post("", status_code=202, response_model=JobOut)
 async def submit_job(
     submission: Submission,
-    idempotency_key: IdempotencyKey,
     jobs: Jobs,
     response: Response,
     background: BackgroundTasks,
+    idempotency_key: IdempotencyKey = "",
 ) -> Job:
     """Put a job into the queue; with an Idempotency-Key, the same request is the same job."""
     job = await jobs.submit(submission, idempotency_key)

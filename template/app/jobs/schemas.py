@@ -29,8 +29,7 @@ IdempotencyKey = Annotated[
     str,
     StringConstraints(pattern=r'^"?[!#-\[\]-~]{1,255}"?$'),
     AfterValidator(unquote),
-    # A plain default, which is no key, would be in the document.
-    Header(alias="Idempotency-Key", default_factory=str),
+    Header(alias="Idempotency-Key"),
 ]
 # {% if database == 'none' %}
 Quantity = Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)]

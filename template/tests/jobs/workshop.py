@@ -27,7 +27,7 @@ class Order(JobRequest):
 
 
 @router.post("", status_code=202, response_model=JobOut)
-async def order(order: Order, jobs: Jobs, idempotency_key: IdempotencyKey) -> Job:
+async def order(order: Order, jobs: Jobs, idempotency_key: IdempotencyKey = "") -> Job:
     return await jobs.submit(order, idempotency_key)
 
 
