@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Host, Match, Mount, Router
@@ -131,7 +132,11 @@ def refuse_other_slashes(router: Router) -> None:
     """Never redirect to the same path with or without a slash at its end, mounted apps included."""
     router.redirect_slashes = False
     for route in iter_route_contexts(router.routes):
-        if isinstance(route.original_route, Mount | Host):
-            mounted = getattr(route.original_route.app, "router", route.original_route.app)
-            if isinstance(mounted, Router):
-                refuse_other_slashes(mounted)
+        mounted: Any = route.original_route
+        if not isinstance(mounted, Mount | Host):
+            continue
+        # An application has a router, and middleware an application.
+        while mounted and not isinstance(mounted, Router):
+            mounted = getattr(mounted, "router", None) or getattr(mounted, "app", None)
+        if mounted:
+            refuse_other_slashes(mounted)

@@ -17,6 +17,8 @@ from fastapi.responses import RedirectResponse
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
 from app.main import create_app
@@ -91,12 +93,25 @@ def test_a_path_with_another_slash_is_another_path(start_behind: Callable[..., T
 def test_applications_in_routers_do_not_redirect_either(
     start: Callable[..., TestClient],
 ) -> None:
-    nested = APIRouter(routes=[Mount("/inner", app=shop)])
+    def new_shop() -> FastAPI:
+        application = FastAPI()
+        application.include_router(router)
+        return application
+
+    nested = APIRouter(
+        routes=[
+            Mount("/inner", app=new_shop()),
+            Mount("/small", app=GZipMiddleware(new_shop())),
+            Mount("/smaller", app=new_shop(), middleware=[Middleware(GZipMiddleware)]),
+        ]
+    )
     outer = APIRouter(prefix="/outer")
     outer.include_router(nested)
     client = start(outer)
-    assert client.get("/outer/inner/drawers").status_code == 200
-    assert client.get("/outer/inner/drawers/", follow_redirects=False).status_code == 404
+    for name in ("inner", "small", "smaller"):
+        assert client.get(f"/outer/{name}/drawers").status_code == 200
+        response = client.get(f"/outer/{name}/drawers/", follow_redirects=False)
+        assert response.status_code == 404
 
 
 @pytest.mark.parametrize(
