@@ -38,7 +38,9 @@ def test_make_leaves_the_longer_proof_out(target: str) -> None:
 
 
 def test_make_proof_leaves_nothing_out() -> None:
-    assert " -m " not in check("make", "--dry-run", "proof", cwd=REPOSITORY)
+    command = check("make", "--dry-run", "proof", cwd=REPOSITORY).splitlines()[-1]
+    assert "--write-proof" in command
+    assert " -m " not in command
 
 
 def test_the_page_names_the_commit_and_what_was_not_tried(
