@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from copier.errors import UserMessageError
 
 from tests.projects import generate
 from tests.questions import Answers
@@ -49,6 +50,6 @@ def has_module(project: Path, module: str) -> bool:
 
 def expect_refusal(template: Path, folder: Path, answers: Answers, sentence: str) -> None:
     """Expect that the answers are refused with a sentence, and that nothing is written."""
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserMessageError, match=sentence):
         generate("copier", template, folder, answers)
     assert not list(folder.iterdir())

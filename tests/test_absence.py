@@ -39,7 +39,9 @@ SWITCHES = [name for name, values in CHOICES.items() if False in values]
 ELSEWHERE = {
     ("database", "sqlite"): ("tests/telemetry/test_database.py",),
     ("jwt_auth", False): ("tests/test_logs.py",),
-    ("websockets", False): ("app/limits/", "app/middleware.py", "tests/limits/"),
+    ("websockets", False): (
+        *("app/limits/", "app/middleware.py", "tests/limits/", "tests/test_problems.py"),
+    ),
     ("caching", False): ("tests/test_problems.py",),
 }
 """Where such a word is right without the answer: what the owner adds is logged and limited, too."""

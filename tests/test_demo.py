@@ -88,10 +88,10 @@ def test_make_demo_installs_what_it_needs_and_keeps_what_is_there(
     clone: Path, machine: dict[str, str]
 ) -> None:
     with demo(clone, machine) as said:
-        # its own copy of uv, copier, and what the service runs on
-        sizes = [int(number) for number in re.findall(r"Installed (\d+) packages", said)]
-        assert len(sizes) == 2, said
-        assert sizes[0] < 30
+        # copier, unless uv has it in its cache, and what the service runs on
+        *copier, service = (int(number) for number in re.findall(r"Installed (\d+) packages", said))
+        assert all(size < 30 for size in copier), said
+        assert service < 60, said
         assert [line[:3] for line in said.splitlines() if line[1:3] == "/3"] == [
             "1/3",
             "2/3",

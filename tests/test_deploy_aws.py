@@ -279,7 +279,7 @@ def test_the_commands_are_modules_of_the_project(
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ({"aws": True, "docker": False}, "ECS runs images"),
+        ({"aws": True, "docker": False}, "aws: It runs container images"),
         ({"aws": True, "database": "sqlite"}, "cannot share a file"),
     ],
 )

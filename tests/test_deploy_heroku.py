@@ -195,7 +195,7 @@ def test_a_stop_ends_before_heroku_loses_patience(projects: Projects, combinatio
 
 def test_a_database_in_a_file_is_refused(template: Path, tmp_path: Path) -> None:
     answers = {"heroku": True, "database": "sqlite"}
-    expect_refusal(template, tmp_path, answers, "Heroku forgets the files")
+    expect_refusal(template, tmp_path, answers, "heroku: It deletes files at each restart")
 
 
 # --- The service, run as Heroku runs it -------------------------------------------------------

@@ -408,7 +408,7 @@ def test_each_overlay_names_its_image(objects: list[Object], overlay: str) -> No
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ({"kubernetes": True, "docker": False}, "Kubernetes runs images"),
+        ({"kubernetes": True, "docker": False}, "kubernetes: It runs container images"),
         ({"kubernetes": True, "database": "sqlite"}, "cannot share a file"),
     ],
 )

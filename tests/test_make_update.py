@@ -128,9 +128,9 @@ def test_a_project_that_is_not_ready_is_refused(
     [
         ("--data crs=false", "There is no option crs. The options are: "),
         ("--data=crs=false", "There is no option crs. The options are: "),
-        ("--data cors=perhaps", "cors takes true or false."),
+        ("--data cors=perhaps", "cors: Answer true or false"),
         ("--data ci=jenkins", "copier could not do it"),
-        ("--data database=none", "Users need a database"),
+        ("--data database=none", "jwt_auth: It needs a database."),
         ("--vcs-ref v0.1.0", "Downgrades are not supported"),
         ("--vcs-ref v9", "copier could not do it"),
     ],

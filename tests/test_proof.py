@@ -28,7 +28,9 @@ def test_two() -> None:
 
 @pytest.mark.parametrize("target", ["test", "quick"])
 def test_make_leaves_the_longer_proof_out(target: str) -> None:
-    command = check("make", "--dry-run", target, cwd=REPOSITORY).splitlines()[-1]
+    command = check(
+        "make", "--no-print-directory", "--dry-run", target, cwd=REPOSITORY
+    ).splitlines()[-1]
     expression = re.search(r'-m "(.+)"', command)
     assert expression
     pytest_only = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0")
@@ -38,7 +40,9 @@ def test_make_leaves_the_longer_proof_out(target: str) -> None:
 
 
 def test_make_proof_leaves_nothing_out() -> None:
-    command = check("make", "--dry-run", "proof", cwd=REPOSITORY).splitlines()[-1]
+    command = check(
+        "make", "--no-print-directory", "--dry-run", "proof", cwd=REPOSITORY
+    ).splitlines()[-1]
     assert "--write-proof" in command
     assert " -m " not in command
 

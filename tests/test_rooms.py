@@ -339,10 +339,12 @@ async def test_processes_talk_through_redis_and_go_on_when_it_is_away(
         await meet(ann, bob)
 
         channels = redis.command("PUBSUB", "CHANNELS").split()
-        assert sorted(channels) == ["app:rooms:", "app:rooms:lobby"]
+        assert sorted(channels) == ["my-service:rooms:", "my-service:rooms:lobby"]
         for client in (ann, amy, art, bob):
             await client.close()
-        await eventually(lambda: redis.command("PUBSUB", "CHANNELS").split() == ["app:rooms:"])
+        await eventually(
+            lambda: redis.command("PUBSUB", "CHANNELS").split() == ["my-service:rooms:"]
+        )
         assert redis.command("CLIENT", "LIST", "TYPE", "pubsub").count("\n") == 1
 
 

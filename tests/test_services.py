@@ -351,7 +351,9 @@ def test_servers_come_from_wheels_where_none_runs(project: Path, tmp_path: Path)
     hide_servers(twin)
     files = "tests/database/test_postgresql.py tests/limits/test_limits.py"
     with without(*NO_SERVERS):
-        output = check("make", "test", f"ARGS={files}", cwd=twin, **use_environment(twin))
+        output = check(
+            "make", "--silent", "test", f"ARGS={files}", cwd=twin, **use_environment(twin)
+        )
     assert re.search(r"\n=+ \d+ passed in [^\n]*\n$", output), output
     assert not processes_of(twin)
 

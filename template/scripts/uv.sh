@@ -6,7 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv=$root/.venv
 unset VIRTUAL_ENV # it may be another project's
 if ! [ -w "${HOME:-/nonexistent}" ]; then
-    export UV_CACHE_DIR="${UV_CACHE_DIR:-$root/.uv-cache}" # as for a user of a container
+    export UV_CACHE_DIR="${UV_CACHE_DIR:-$root/.uv-cache}"
 fi
 
 # Pythons are looked for in /, because pyenv's refuse to run below a .python-version it cannot serve.

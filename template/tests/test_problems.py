@@ -10,17 +10,13 @@ from fastapi import (
     Header,
     HTTPException,
     Response,
-    # {% if websockets %}
     WebSocket,
-    # {% endif %}
 )
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
-# {% if websockets %}
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
-# {% endif %}
 
 from app.problems import InvalidPart, ProblemError
 
@@ -142,7 +138,6 @@ async def run_out_of_time() -> None:
     raise TimeoutError("the mail server")
 
 
-# {% if websockets %}
 @router.websocket("/talk/{end}")
 async def talk(websocket: WebSocket, end: str) -> None:
     if end == "early":
@@ -155,7 +150,6 @@ async def talk(websocket: WebSocket, end: str) -> None:
     await websocket.receive_text()
 
 
-# {% endif %}
 @pytest.fixture
 def client(start: Callable[..., TestClient]) -> TestClient:
     return start(router)
@@ -299,7 +293,6 @@ def test_a_time_limit_of_the_service_is_an_unexpected_error(
     log = capsys.readouterr().out
     assert "unexpected_error" in log
     assert "Traceback" in log
-# {% if websockets %}
 
 
 @pytest.mark.parametrize(("end", "code"), [("crash", 1011), ("refuse", 1008)])
@@ -335,4 +328,3 @@ def test_a_client_that_leaves_a_websocket_is_no_error(
     with start(router).websocket_connect("/talk/never"):
         pass
     assert "error" not in capsys.readouterr().out
-# {% endif %}

@@ -14,10 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.__main__ import find_address
 # {% if background_tasks or caching or websockets %}
 from tests.redis import SERVER
-
 # {% endif %}
+
 PROJECT_ROOT = Path(__file__).parent.parent
 WORKERS = "2"
 # {% if background_tasks or caching or websockets %}
@@ -156,3 +157,15 @@ def test_a_stop_while_workers_start_is_no_failure(
         kill(process)
     assert "refused to gracefully stop" not in output
     assert process.returncode == 0
+
+
+def test_an_address_that_cannot_be_used_is_explained() -> None:
+    assert find_address("localhost", 0) == "127.0.0.1"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"PORT {port} is in use"):
+            find_address("127.0.0.1", port)
+    with pytest.raises(SystemExit, match="HOST no.such.host.invalid cannot be resolved"):
+        find_address("no.such.host.invalid", port)
+    with pytest.raises(SystemExit, match="HOST 192.0.2.1 is no address of this machine"):
+        find_address("192.0.2.1", port)
