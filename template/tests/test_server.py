@@ -165,7 +165,7 @@ def test_an_address_that_cannot_be_used_is_explained() -> None:
         port = server.getsockname()[1]
         with pytest.raises(SystemExit, match=f"PORT {port} is in use"):
             find_address("127.0.0.1", port)
-    with pytest.raises(SystemExit, match="HOST no.such.host.invalid cannot be resolved"):
+    with pytest.raises(SystemExit, match="cannot be resolved"):
         find_address("no.such.host.invalid", port)
-    with pytest.raises(SystemExit, match="HOST 192.0.2.1 is no address of this machine"):
+    with pytest.raises(SystemExit, match="is no address of this machine"):
         find_address("192.0.2.1", port)

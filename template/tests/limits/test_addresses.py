@@ -72,8 +72,8 @@ def test_an_address_cannot_be_made_up_over_http(
     start_behind_proxy: Callable[..., TestClient],
 ) -> None:
     client = start_behind_proxy(rate_limit="1/day", trusted_proxies="")
-    statuses = [client.get("/nothing", headers=at(f"192.0.2.{number}")).status_code for number in range(3)]
-    assert statuses == [404, 429, 429]
+    responses = [client.get("/no", headers=at(f"192.0.2.{number}")) for number in range(3)]
+    assert [response.status_code for response in responses] == [404, 429, 429]
 
 
 @pytest.mark.parametrize("proxies", ["proxy.example.com", "10.0.0.1/8", "*", "10.0.0.0/99"])
