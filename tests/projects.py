@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import copier
@@ -36,6 +37,14 @@ def check(*command: str | Path, cwd: Path, **environment: str) -> str:
     result = run(*command, cwd=cwd, **environment)
     assert result.returncode == 0, f"{command} failed:\n{result.stdout}\n{result.stderr}"
     return result.stdout
+
+
+def let_others_pass(folder: Path) -> None:
+    """Let other users, such as the one that PostgreSQL runs as, reach a temporary folder."""
+    for each in (folder, *folder.parents):
+        if each == Path(tempfile.gettempdir()):
+            break
+        each.chmod(0o755)
 
 
 def commit_all(repository: Path, message: str = "Work") -> None:

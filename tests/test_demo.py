@@ -108,7 +108,7 @@ def test_make_demo_installs_what_it_needs_and_keeps_what_is_there(
         assert "remove it first: rm -r build/demo" in said
     assert main.read_text("utf-8").endswith("# mine\n")
 
-    check("make", "clean", cwd=clone, **machine)
+    check("make", "clean", cwd=clone, **machine, XDG_CACHE_HOME=str(cache.parents[1]))
     assert not cache.exists()
     assert main.exists()
 

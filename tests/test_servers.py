@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.projects import let_others_pass
 from tests.questions import REPOSITORY
 from tests.services import free_port
 
@@ -47,11 +48,9 @@ def test_that_takes_long(name):
 def test_servers_are_shared_by_processes_and_end_on_control_c(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.format(port=free_port()), "utf-8")
     (tmp_path / "test_long.py").write_text(TESTS, "utf-8")
-    # PostgreSQL may run as a user of its own
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    for folder in (temporary, *temporary.parents[:3]):
-        folder.chmod(0o755)
+    let_others_pass(temporary)
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from tests.living import edit, expect_clean, live_in, update
 from tests.openapi import expect_true_document
-from tests.projects import BIN, check, commit_all, generate, run
+from tests.projects import BIN, check, commit_all, generate, let_others_pass, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset
 from tests.services import (
     POSTGRESQL,
@@ -388,7 +388,8 @@ def test_servers_from_wheels_end_with_the_tests(
     hide_servers(twin)
     (twin / "tests" / "test_own.py").write_text(WAIT_FOR_A_SIGNAL if number else "", "utf-8")
     temporary = tmp_path / "temporary"
-    temporary.mkdir(mode=0o755)
+    temporary.mkdir()
+    let_others_pass(temporary)
     environment = {**os.environ, "TMPDIR": str(temporary)}
     for name in NO_SERVERS:
         environment.pop(name, None)
