@@ -393,7 +393,7 @@ def test_a_fault_of_dotenv_is_named_with_its_line(clean: Machine, tmp_path: Path
         "os.chdir(case); get_settings()",
         [str(folder) for folder in folders],
     )
-    head = "The service cannot start. Please mend these settings:"
+    head = "The service cannot start. Please fix these settings:"
     assert printed == [f"{head}\n  {fault}" for fault in DOTENV_FAULTS.values()]
 
     (clean.project / ".env").write_bytes(b"PORT 1\n")

@@ -88,7 +88,7 @@ def get_settings() -> Settings:
             faults = [describe(fault["loc"], fault["msg"]) for fault in error.errors()]
         except SettingsError as error:
             faults = [f"  {error}"]
-    raise SystemExit("\n".join(["The service cannot start. Please mend these settings:", *faults]))
+    raise SystemExit("\n".join(["The service cannot start. Please fix these settings:", *faults]))
 
 
 def find_dotenv_faults() -> list[str]:

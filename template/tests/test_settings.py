@@ -102,7 +102,7 @@ def test_a_refused_start_exits_with_one_message(tmp_path: Path, command: list[st
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        "The service cannot start. Please mend these settings:",
+        "The service cannot start. Please fix these settings:",
         "  WORKERS: Input should be a valid integer, unable to parse string as an integer",
         "  ALLOWED_HOSTS: is missing: list the host names of the service, separated by commas",
     ]
