@@ -116,3 +116,10 @@ def snapshot(folder: Path) -> Snapshot:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".git" not in path.relative_to(folder).parts
     }
+
+
+def expect_same(written: Snapshot, expected: Snapshot) -> None:
+    """Expect the same files; pytest would take hours to explain how two whole projects differ."""
+    assert not written.keys() ^ expected.keys()
+    for name, file in expected.items():
+        assert written[name] == file, name

@@ -151,6 +151,15 @@ def test_make_demo_says_in_a_sentence_what_stands_in_its_way(
     assert refused().startswith("The demo needs Python 3.11 or newer")
 
 
+def test_tests_find_the_uv_that_make_brought(clone: Path, machine: dict[str, str]) -> None:
+    brought = clone.parent / "brought"
+    brought.mkdir()
+    (brought / "uv").write_text('#!/bin/sh\necho "$PATH"\n', "utf-8")
+    (brought / "uv").chmod(0o755)
+    path = check("make", "--silent", "quick", f"UV={brought}/uv", cwd=clone, **machine)
+    assert path.strip().rstrip("/").split(":") == [machine["PATH"], str(brought)]
+
+
 def test_what_make_leaves_is_small_for_cookiecutter_to_copy(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.living import edit, expect_clean, live_in, update
-from tests.projects import ENGINES, check, clone_template, commit_all, generate, run, snapshot
+from tests.projects import (
+    ENGINES,
+    check,
+    clone_template,
+    commit_all,
+    expect_same,
+    generate,
+    run,
+    snapshot,
+)
 from tests.questions import Answers
 from tests.rendering import write
 from tests.services import database_for, install, migrate, need_postgresql, tool, use_environment
@@ -50,7 +59,7 @@ def test_it_does_what_copier_does(releases: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "run make lint test" in result.stdout
     expect_clean(project, edits)
-    assert snapshot(project) == snapshot(twin)
+    expect_same(snapshot(project), snapshot(twin))
     status = [
         check("git", "status", "--porcelain", cwd=each).splitlines() for each in (project, twin)
     ]
@@ -150,7 +159,7 @@ def expect_refusal(project: Path, arguments: str, sentence: str) -> None:
     assert result.returncode != 0
     assert sentence in " ".join(result.stdout.split(" ")) + result.stderr
     assert "Nothing was changed." in result.stdout
-    assert snapshot(project) == before
+    expect_same(snapshot(project), before)
 
 
 def test_lines_that_both_sides_changed_end_it_with_a_failure(

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.projects import BIN, ENGINES, ask, check, clone_template, commit_all, run, snapshot
+from tests.projects import (
+    BIN,
+    ENGINES,
+    ask,
+    check,
+    clone_template,
+    commit_all,
+    expect_same,
+    run,
+    snapshot,
+)
 from tests.questions import REPOSITORY, Answers
 from tests.test_make_update import make_update
 
@@ -81,7 +91,7 @@ def test_the_answer_moves_to_the_new_name_when_the_user_trusts_the_template(
     assert result.returncode != 0
     assert UNTRUSTED in result.stderr
     assert "--trust" in result.stderr
-    assert snapshot(project) == before
+    expect_same(snapshot(project), before)
     assert check("git", "status", "--porcelain", cwd=project) == ""
 
     check(BIN / "copier", "update", "--defaults", "--trust", cwd=project)
@@ -121,7 +131,7 @@ def test_make_update_takes_the_trust_along(template: Path, tmp_path: Path) -> No
     assert result.returncode != 0
     assert UNTRUSTED in result.stderr
     assert "Nothing was changed." in result.stdout
-    assert snapshot(project) == before
+    expect_same(snapshot(project), before)
 
     result = make_update(project, "--trust")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hooks import engine
-from tests.projects import BIN, commit_all, snapshot
+from tests.projects import BIN, commit_all, expect_same, snapshot
 from tests.questions import (
     CHOICES,
     CONFIG,
@@ -145,11 +145,7 @@ def walk_cookiecutter(terminal: Terminal, answers: Answers) -> int:
 
 def expect_project(template: Path, project: Path, answers: Answers) -> None:
     """Expect what the same answers write when they are given by --data."""
-    expected = render(template, answers)
-    written = snapshot(project)
-    assert written.keys() == expected.keys()
-    for name, file in expected.items():
-        assert written[name] == file, name
+    expect_same(snapshot(project), render(template, answers))
 
 
 def expect_nothing_left(folder: Path, temporary: Path) -> None:
