@@ -1,5 +1,6 @@
 """Fixtures that every promise may use."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
@@ -22,7 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the process that hears of all tests write down what they prove."""
+    """Let the process that hears of all tests write down what they prove, and Ctrl-C work.
+
+    Shells start what runs in the background with Ctrl-C ignored, and programs under test inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--write-proof") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Proof())
 
