@@ -47,9 +47,14 @@ async def drain_before_stop(readiness: Readiness, seconds: int) -> AsyncIterator
     """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
+    # One that has already come is still the server's: the loop calls its handler in the next round.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     # The loop's own handler of a signal is not called while the loop is flooded with wake-ups.
     loop.remove_signal_handler(signal.SIGTERM)
     signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(told_to_stop.set))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     # Ctrl-C reaches this process as well as the main one, which answers it with SIGTERM.
     stop_server = signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import httpx2
 import pytest
 
 from app.__main__ import find_address
+from app.health import Readiness
+from app.lifespan import drain_before_stop
 # {% if background_tasks or caching or websockets %}
 from tests.redis import SERVER
 # {% endif %}
@@ -123,11 +126,28 @@ def test_a_server_that_drains_is_not_ready_but_serves(
     server = start_server(DRAIN_SECONDS="3", WORKERS=WORKERS)
     assert server.answers("/readyz") == 200
     tell(server.process.pid, signal.SIGTERM)
-    time.sleep(0.5)
-    assert [server.answers("/readyz") for _ in range(4)] == [503] * 4
+    deadline = time.monotonic() + 2.5
+    while [server.answers("/readyz") for _ in range(4)] != [503] * 4:
+        assert time.monotonic() < deadline, "the server does not drain"
     assert server.answers("/slow") == 200
     server.log()
     assert server.process.returncode == 0
+
+
+def test_a_stop_that_comes_while_a_worker_starts_reaches_the_server() -> None:
+    async def start() -> None:
+        server_stops = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server_stops.set)
+        signal.raise_signal(signal.SIGTERM)
+        async with drain_before_stop(Readiness(), 0):
+            await asyncio.wait_for(server_stops.wait(), 10)
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        asyncio.run(start())
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_workers_that_end_before_the_main_process_knows_are_no_failure(
