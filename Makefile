@@ -6,7 +6,7 @@ CACHE := $(shell \
 	mkdir -p "$$folder" 2>/dev/null && [ -w "$$folder" ] && echo "$$folder" || echo "$$(pwd)/.cache")
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
 # what a tool starts, such as uv in a project, has environments of its own
-RUN := PATH="$$PATH:$(dir $(UV))" UV_PROJECT_ENVIRONMENT="$(CACHE)/venv" \
+RUN := PATH="$$PATH:$$(dirname "$(UV)")" UV_PROJECT_ENVIRONMENT="$(CACHE)/venv" \
 	"$(UV)" run --quiet env -u UV_PROJECT_ENVIRONMENT
 # the project that `make demo` writes and runs, and the one that lends template/ its environment
 DEMO := build/demo
