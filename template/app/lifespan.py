@@ -47,7 +47,8 @@ async def drain_before_stop(readiness: Readiness, seconds: int) -> AsyncIterator
     """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
-    # One that has already come is still the server's: the loop calls its handler in the next round.
+    # One that has already come is still the server's: the loop hears of it in one round, and calls
+    # the server's handler in the next.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     await asyncio.sleep(0)
     await asyncio.sleep(0)
