@@ -10,9 +10,10 @@ from copier._main import Worker
 from jinja2 import Environment
 
 from tests.projects import clone_template
-from tests.proof import Proof, mark_longer
+from tests.proof import Proof, pytest_itemcollected
 from tests.servers import provide_servers
 
+__all__ = ["pytest_itemcollected"]
 pytest_plugins = ["pytester"]
 
 
@@ -41,7 +42,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let both workers begin with what takes minutes, so that none is left with it at the end."""
-    mark_longer(items)
     long = [item for item in items if item.path.name == "test_services.py"]
     short = [item for item in items if item.path.name != "test_services.py"]
     # each worker is given one half of the list, and takes from the other's end when it is done

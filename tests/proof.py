@@ -40,10 +40,6 @@ class Proof:
         if ("longer", True) in map(tuple, report.user_properties):
             self.longest.add(file)
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Mark what `make test` leaves out, where this process collects the tests itself."""
-        mark_longer(items)
-
     def pytest_sessionfinish(self) -> None:
         """Write the page."""
         files = sorted({file for file, _ in self.outcomes})
@@ -96,11 +92,10 @@ class Proof:
         return ["", "## Combinations", "", "| test | tried | time |", "| --- | --- | --- |", *rows]
 
 
-def mark_longer(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Let reports say which tests have the marker; their keywords name folders, too."""
-    for item in items:
-        if item.get_closest_marker("proof"):
-            item.user_properties.append(("longer", True))
+    if item.get_closest_marker("proof"):
+        item.user_properties.append(("longer", True))
 
 
 def commit() -> str:

@@ -56,7 +56,7 @@ def test_the_page_names_the_commit_and_what_was_not_tried(
     monkeypatch.setattr(proof, "commit", lambda: f"commit {commit}")
     pytester.makeini("[pytest]\nmarkers = proof: the longer proof")
     pytester.makepyfile(test_promises=TEST)
-    pytester.inline_run("-p", "no:cacheprovider", plugins=[proof.Proof()])
+    pytester.inline_run("-p", "no:cacheprovider", plugins=[proof, proof.Proof()])
     page = (tmp_path / "proof.md").read_text("utf-8")
     assert f", commit {commit}, " in page
     assert "1 passed, 1 skipped" in page
