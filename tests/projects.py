@@ -118,8 +118,9 @@ def snapshot(folder: Path) -> Snapshot:
     }
 
 
-def expect_same(written: Snapshot, expected: Snapshot) -> None:
-    """Expect the same files; pytest would take hours to explain how two whole projects differ."""
-    assert not written.keys() ^ expected.keys()
+def expect_files(folder: Path, expected: Snapshot, note: str = "") -> None:
+    """Expect these files in a folder; pytest would take hours to explain how two whole projects differ."""
+    written = snapshot(folder)
+    assert not written.keys() ^ expected.keys(), note
     for name, file in expected.items():
-        assert written[name] == file, name
+        assert written[name] == file, f"{name} {note}"

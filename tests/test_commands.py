@@ -20,7 +20,7 @@ import httpx2
 import pytest
 
 from tests.living import edit
-from tests.projects import check, commit_all, expect_same, snapshot
+from tests.projects import check, commit_all, expect_files, snapshot
 from tests.questions import Answers
 from tests.rendering import write
 from tests.services import (
@@ -669,7 +669,7 @@ def test_make_clean_removes_what_commands_bring_and_nothing_else(
         (copy.project / name / "file").write_text("")
     (copy.project / ".coverage").write_text("")
     expect_success(copy.make("clean"))
-    expect_same(snapshot(copy.project), before)
+    expect_files(copy.project, before)
 
 
 def test_the_command_of_fastapi_finds_the_service(clean: Machine) -> None:

@@ -11,7 +11,7 @@ from tests.projects import (
     check,
     clone_template,
     commit_all,
-    expect_same,
+    expect_files,
     generate,
     run,
     snapshot,
@@ -59,7 +59,7 @@ def test_it_does_what_copier_does(releases: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "run make lint test" in result.stdout
     expect_clean(project, edits)
-    expect_same(snapshot(project), snapshot(twin))
+    expect_files(project, snapshot(twin))
     status = [
         check("git", "status", "--porcelain", cwd=each).splitlines() for each in (project, twin)
     ]
@@ -159,7 +159,7 @@ def expect_refusal(project: Path, arguments: str, sentence: str) -> None:
     assert result.returncode != 0
     assert sentence in " ".join(result.stdout.split(" ")) + result.stderr
     assert "Nothing was changed." in result.stdout
-    expect_same(snapshot(project), before)
+    expect_files(project, before)
 
 
 def test_lines_that_both_sides_changed_end_it_with_a_failure(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hooks import engine
-from tests.projects import BIN, commit_all, expect_same, snapshot
+from tests.projects import BIN, commit_all, expect_files
 from tests.questions import (
     CHOICES,
     CONFIG,
@@ -145,7 +145,7 @@ def walk_cookiecutter(terminal: Terminal, answers: Answers) -> int:
 
 def expect_project(template: Path, project: Path, answers: Answers) -> None:
     """Expect what the same answers write when they are given by --data."""
-    expect_same(snapshot(project), render(template, answers))
+    expect_files(project, render(template, answers))
 
 
 def expect_nothing_left(folder: Path, temporary: Path) -> None:
