@@ -58,16 +58,17 @@ class Terminal:
         self.program.send(keys)
 
     def wait(self, seen: Callable[[list[str]], bool], seconds: float = 60) -> None:
-        """Wait until the screen shows something, or the program has ended.
+        """Wait until the screen shows something and is drawn to its end, or the program has ended.
+
+        A screen may arrive in pieces, in which a list has no pointer or a line half its text.
 
         Raises:
             AssertionError: the time is over, or the program has ended without showing it.
         """
         deadline = monotonic() + seconds
-        while not seen(self.lines()):
+        while self.read(0.02) or not seen(self.lines()):
             assert not self.ended, "\n".join(["The program has ended:", *self.lines()])
             assert monotonic() < deadline, "\n".join(["It does not show:", *self.lines()])
-            self.read()
 
     def wait_for(self, text: str) -> None:
         """Wait until the screen shows a text, over several lines if it is long."""
@@ -77,21 +78,23 @@ class Terminal:
         """Wait until one line of the screen shows all of a text."""
         self.wait(lambda lines: any(text in line for line in lines))
 
-    def read(self) -> None:
-        """Show what the program has written since."""
+    def read(self, seconds: float) -> bool:
+        """Show what the program has written, and return whether it was anything."""
         try:
-            self.stream.feed(self.program.read_nonblocking(65536, timeout=1))
+            self.stream.feed(self.program.read_nonblocking(65536, timeout=seconds))
         except pexpect.TIMEOUT:
-            return
+            return False
         except pexpect.EOF:
             self.ended = True
+            return False
+        return True
 
     def end(self, seconds: float = 120) -> int:
         """Wait until the program has ended, and return its exit status."""
         deadline = monotonic() + seconds
         while not self.ended:
             assert monotonic() < deadline, "\n".join(["It does not end:", *self.lines()])
-            self.read()
+            self.read(1)
         self.program.wait()
         status = self.program.exitstatus
         return -(self.program.signalstatus or 0) if status is None else int(status)

@@ -82,10 +82,13 @@ def point(terminal: Terminal, text: str) -> None:
 
 
 def press(terminal: Terminal, key: str) -> None:
-    """Press a key that changes the line that the pointer is at."""
+    """Press a key that changes the line that the pointer is at.
+
+    While the screen is drawn, no line may have the pointer: that is not the change yet.
+    """
     line = pointed(terminal)
     terminal.type(key)
-    terminal.wait(lambda _: pointed(terminal) != line)
+    terminal.wait(lambda _: pointed(terminal) not in ("", line))
 
 
 def change(terminal: Terminal, text: str) -> None:
@@ -107,7 +110,8 @@ def answer(terminal: Terminal, name: str, answers: Answers) -> None:
     elif name == "details":
         terminal.type("y" if changes_details(answers) else "n")
     elif name == "features":
-        terminal.wait_for("<space> to select")
+        for text in FEATURES:
+            terminal.wait_for_line(text)
         for text, feature in FEATURES.items():
             [line] = [line for line in terminal.lines() if text in line]
             if ("○" in line and answers[feature]) or ("●" in line and not answers[feature]):
@@ -214,8 +218,10 @@ def test_a_wrong_answer_is_explained_and_can_be_corrected(
         point(terminal, "SQLite, a file")  # round to the top again, and down
         terminal.type(ENTER)
         terminal.wait_for("<space> to select")
-        assert any(
-            "Kubernetes" in line and "cannot share a file" in line for line in terminal.lines()
+        terminal.wait(
+            lambda lines: any(
+                "Kubernetes" in line and "cannot share a file" in line for line in lines
+            )
         )
         for _ in range(3):  # three times changed is changed
             change(terminal, "WebSockets")
