@@ -73,7 +73,7 @@ sync: | uv ## Write what follows from copier.yml: cookiecutter.json, the table o
 
 .PHONY: switches
 switches: | uv ## Write the table of switches in docs/updating.md anew
-	$(RUN) pytest -n 0 --write-docs -k lived_in tests/test_update.py
+	$(RUN) pytest -n 0 --write-docs -k has_been_edited tests/test_update.py
 
 .PHONY: docs
 docs: | uv ## Make a site of docs/ in build/docs, where every link leads somewhere

@@ -1,4 +1,4 @@
-"""Projects that have been lived in, and the switches that they are taken through."""
+"""Projects that have been edited, and the switches that they are taken through."""
 
 import re
 from pathlib import Path
@@ -69,7 +69,7 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def live_in(project: Path, *, docker: bool = True) -> dict[str, str]:
+def make_edits(project: Path, *, docker: bool = True) -> dict[str, str]:
     """Edit a project as its owner would; return a text of each edit by file."""
     add_own_router(project)
     edit(project / "README.md", "## Test\n", "Ask the shop team.\n\n## Test\n")

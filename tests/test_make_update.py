@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.living import edit, expect_clean, live_in, update
+from tests.living import edit, expect_clean, make_edits, update
 from tests.projects import (
     ENGINES,
     check,
@@ -49,7 +49,7 @@ def switch(project: Path, arguments: str, **environment: str) -> str:
 
 def test_it_does_what_copier_does(releases: Path, tmp_path: Path) -> None:
     project = write_first_release("cookiecutter", releases, tmp_path, {})
-    edits = live_in(project)
+    edits = make_edits(project)
     twin = tmp_path / "twin"
     check("cp", "-r", str(project), str(twin), cwd=tmp_path)
     update(twin)

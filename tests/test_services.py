@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.living import edit, expect_clean, live_in, update
+from tests.living import edit, expect_clean, make_edits, update
 from tests.openapi import expect_true_document
 from tests.projects import BIN, check, commit_all, generate, let_others_pass, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset
@@ -66,15 +66,15 @@ def test_wait(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "was_lived_in"),
+    ("answers", "was_edited"),
     [(answers, number % 2 == 0) for number, answers in enumerate(PAIRS)],
     ids=map(label, PAIRS),
 )
 def test_a_service_passes_its_own_checks_and_keeps_its_promises(
-    template: Path, tmp_path: Path, answers: Answers, *, was_lived_in: bool
+    template: Path, tmp_path: Path, answers: Answers, *, was_edited: bool
 ) -> None:
     server = server_tests(answers)
-    if was_lived_in:
+    if was_edited:
         project = switched(template, tmp_path, answers)
     else:
         project = generate("copier", template, tmp_path, answers)
@@ -84,7 +84,7 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
     tool(project, "ruff", "format", "--check")
     tool(project, "mypy")
     tool(project, "deptry", ".")
-    if was_lived_in:
+    if was_edited:
         # to count what is covered takes as long again, and the owner's code counts, too
         assert " passed" in tool(project, "pytest", "-q", **server)
     else:
@@ -114,7 +114,7 @@ def test_a_service_passes_its_own_checks_and_keeps_its_promises(
 
 
 def switched(template: Path, folder: Path, answers: Answers) -> Path:
-    """Write a project with the opposite answers, live in it, and switch it to the answers."""
+    """Write a project with the opposite answers, edit it, and switch it to the answers."""
     other = {"postgresql": "sqlite", "sqlite": "postgresql", "none": "none"}
     before = answers | {"database": other[str(answers["database"])]}
     for name in ("background_tasks", "cors", "rate_limiting", "telemetry", "websockets"):
@@ -123,7 +123,7 @@ def switched(template: Path, folder: Path, answers: Answers) -> Path:
         before[name] = not answers[name] and answers["database"] != "none"
     project = generate("copier", template, folder, before)
     commit_all(project, "Start")
-    edits = live_in(project, docker=False)
+    edits = make_edits(project, docker=False)
     update(project, **answers)
     expect_clean(project, edits)
     return project

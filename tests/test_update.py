@@ -14,7 +14,7 @@ from tests.living import (
     expect_clean,
     keeps_docker,
     label,
-    live_in,
+    make_edits,
     row,
     update,
 )
@@ -85,7 +85,7 @@ def test_a_new_release_arrives_and_every_edit_stays(
     releases: Path, tmp_path: Path, engine: str
 ) -> None:
     project = write_first_release(engine, releases, tmp_path, {})
-    edits = live_in(project)
+    edits = make_edits(project)
 
     update(project)
 
@@ -102,7 +102,7 @@ def test_a_new_release_arrives_and_every_edit_stays(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), SWITCHES)
-def test_a_switch_turns_and_turns_back_on_a_project_that_is_lived_in(
+def test_a_switch_turns_and_turns_back_on_a_project_that_has_been_edited(
     template: Path,
     tmp_path: Path,
     before: Answers,
@@ -112,18 +112,18 @@ def test_a_switch_turns_and_turns_back_on_a_project_that_is_lived_in(
     # both engines write the same, the answers that an update reads included
     project = write(template, tmp_path, before)
     commit_all(project, "Start")
-    edits = live_in(project, docker=keeps_docker(before, after))
-    lived_in = snapshot(project)
+    edits = make_edits(project, docker=keeps_docker(before, after))
+    edited = snapshot(project)
 
     update(project, **after)
     expect_clean(project, edits)
-    record(label(before, after), row(lived_in, snapshot(project), edits))
+    record(label(before, after), row(edited, snapshot(project), edits))
     check("ruff", "check", "--no-cache", cwd=project)
     commit_all(project, "Switch")
     update(project, **before)
     expect_clean(project, edits)
 
-    expect_files(project, lived_in)
+    expect_files(project, edited)
 
 
 @pytest.mark.slow
