@@ -16,7 +16,9 @@ from typing import TextIO
 from tests.projects import run
 from tests.services import need
 
-FOLDER = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "groundwork", "docker")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+# runc refuses a container whose folder is reached by a symbolic link, which .ci/run makes
+FOLDER = (CACHE / "groundwork" / "docker").resolve()
 PID_FILE, SOCKET, LOG = FOLDER / "docker.pid", FOLDER / "docker.sock", FOLDER / "docker.log"
 
 RECIPE = Path(__file__).with_name("stand_ins.Dockerfile")
