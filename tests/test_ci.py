@@ -1,6 +1,7 @@
 """The files for the code host are valid for it, and give no more rights than they need."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,31 @@ def test_the_github_workflow_is_hardened(template: Path, tmp_path: Path) -> None
         for workflow in (repository / ".github" / "workflows").glob("*.yml"):
             for action in re.findall(r"uses: (\S+)", workflow.read_text("utf-8")):
                 assert re.search(r"@[0-9a-f]{40}$", action), f"{action} is not pinned by commit"
+
+
+@pytest.mark.parametrize(("user", "prefix"), [("0", ""), ("1000", "sudo ")])
+def test_tools_are_installed_as_root_or_by_sudo(tmp_path: Path, user: str, prefix: str) -> None:
+    tools, calls = tmp_path / "bin", tmp_path / "calls"
+    tools.mkdir()
+    for name in ("bash", "dirname", "env"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    stand_ins = {
+        "apt-get": f'echo "apt-get $*" >>{calls}',
+        "sudo": f'printf "sudo " >>{calls}; exec "$@"',
+        "id": f"echo {user}",
+        **dict.fromkeys(("docker", "google-chrome", "openssl"), "true"),
+    }
+    for name, script in stand_ins.items():
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+        (tools / name).chmod(0o755)
+    install = REPOSITORY / "scripts" / "install_tools.sh"
+    check(install, "debootstrap", cwd=tmp_path, PATH=str(tools))
+    packages = "redis-server haproxy debootstrap"
+    assert calls.read_text("utf-8").splitlines() == [
+        f"{prefix}apt-get update -qq",
+        f"{prefix}apt-get install -y -qq --no-install-recommends {packages}",
+    ]
+    assert "\nscripts/install_tools.sh\n" in (REPOSITORY / ".ci" / "run").read_text("utf-8")
 
 
 def test_no_host_means_no_file_of_any_host(template: Path, tmp_path: Path) -> None:
