@@ -98,7 +98,7 @@ bench: | uv ## Measure what things cost, each beside a baseline in the same run
 	$(RUN) python benchmarks/container.py
 
 .PHONY: release
-release: | uv ## Test, then commit and tag a version of the template: make release VERSION=0.2.0
+release: | uv ## Test, then commit a version of the template for publication: make release VERSION=0.2.0
 	$(RUN) python scripts/release.py $(VERSION)
 
 .PHONY: clean

@@ -1,8 +1,9 @@
-"""Release the template: date the changelog, set the version, commit, tag. Nothing is pushed.
+"""Prepare a release of the template: date the changelog, set the version, commit. Nothing is pushed.
 
 Usage: python scripts/release.py VERSION [--check COMMAND]
 VERSION is X.Y.Z, or X.Y.ZrcN for a release candidate, which copier offers only with --prereleases.
-COMMAND must succeed first. Whatever goes wrong, files, commits and tags stay as they were.
+COMMAND must succeed first. Whatever goes wrong, files and commits stay as they were. The tag is made by
+.github/workflows/release.yml, when the commit is on main and CI has passed.
 """
 
 import re
@@ -15,16 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from packaging.version import InvalidVersion, Version
+from find_release import VERSION, dated_sections, order, tagged_versions
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-NUMBER = "(0|[1-9][0-9]*)"
-VERSION = re.compile(rf"{NUMBER}\.{NUMBER}\.{NUMBER}(rc{NUMBER})?")
 UNRELEASED = "## [Unreleased]\n"
 
 
 def main() -> None:
-    """Release, or say why not."""
+    """Prepare the release, or say why not."""
     parser = ArgumentParser()
     parser.add_argument("version", help="such as 0.2.0 or 0.2.0rc1")
     parser.add_argument("--check", default="make lint test", help="by default: %(default)s")
@@ -39,7 +38,8 @@ def main() -> None:
     if git("rev-parse", "HEAD") != head:
         refuse("There are new commits, which were not checked. Start again.")
     release(arguments.version, head)
-    print(f"v{arguments.version} is tagged. Publish it with: git push --follow-tags")
+    print(f"Release {arguments.version} is committed, and not published yet.")
+    print(f"Next: git push. When CI has passed, a workflow publishes it as v{arguments.version}.")
 
 
 def refuse(reason: str) -> NoReturn:
@@ -51,17 +51,10 @@ def refuse_version(text: str) -> None:
     """Refuse what is no version, or not newer than every release."""
     if not VERSION.fullmatch(text):
         refuse(f"A version is X.Y.Z or X.Y.ZrcN, such as 0.2.0 or 0.2.0rc1. Got: {text}.")
-    released = [version for tag in git("tag", "--list", "v*").split() for version in parse(tag)]
-    if released and Version(text) <= max(released):
-        refuse(f"The newest release is {max(released)}: {text} is not newer.")
-
-
-def parse(tag: str) -> list[Version]:
-    """Read the version of a tag; none if the tag names something else."""
-    try:
-        return [Version(tag)]
-    except InvalidVersion:
-        return []
+    # a clone may not have the newest tags, and what was not pushed yet has none
+    newest = max([*tagged_versions(), *dated_sections()], key=order, default=None)
+    if newest and order(text) <= order(newest):
+        refuse(f"The newest release is {newest}: {text} is not newer.")
 
 
 def refuse_branch() -> None:
@@ -87,7 +80,7 @@ def run_check(command: str) -> None:
 
 
 def release(version: str, head: str) -> None:
-    """Write, commit and tag, or put everything back."""
+    """Write and commit, or put everything back."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
     name = f'name = "{project["name"]}"\nversion = '
     today = datetime.now(UTC).date()
@@ -103,7 +96,6 @@ def release(version: str, head: str) -> None:
         for file, path in files.items():
             path.write_text(path.read_text("utf-8").replace(*edits[file], 1), "utf-8")
         git("commit", "--quiet", "--all", "--message", f"Release {version}")
-        git("tag", "--annotate", "--message", f"Release {version}", f"v{version}")
     except BaseException:
         for file, path in files.items():
             path.write_bytes(before[file])

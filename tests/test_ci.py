@@ -10,6 +10,7 @@ import yaml
 from tests.projects import BIN, check
 from tests.questions import REPOSITORY, Answers
 from tests.rendering import write
+from tests.workflows import WORKFLOWS, load
 
 SCHEMAS = {
     "github": {
@@ -82,7 +83,28 @@ def test_the_github_workflow_is_hardened(template: Path, tmp_path: Path) -> None
         check(BIN / "zizmor", "--offline", "--no-progress", ".github", cwd=repository)
         for workflow in (repository / ".github" / "workflows").glob("*.yml"):
             for action in re.findall(r"uses: (\S+)", workflow.read_text("utf-8")):
-                assert re.search(r"@[0-9a-f]{40}$", action), f"{action} is not pinned by commit"
+                own = action.startswith("$/")
+                assert own or re.search(r"@[0-9a-f]{40}$", action), (
+                    f"{action} is not pinned by commit"
+                )
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_the_workflows_of_the_template_itself_are_valid(workflow: Path) -> None:
+    schema = ("--builtin-schema", "vendor.github-workflows")
+    check(BIN / "check-jsonschema", *schema, workflow, cwd=REPOSITORY)
+    content = load(workflow.name)
+    assert content["permissions"] == {}
+    for job in content["jobs"].values():
+        assert job["permissions"]
+        if "steps" in job:
+            assert job["timeout-minutes"] <= 360  # what a hosted runner allows
+        for step in job.get("steps", []):
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
+            if script := step.get("run"):
+                assert "${{" not in script
+                check("bash", "-n", "-c", script, cwd=REPOSITORY)
 
 
 @pytest.mark.parametrize(("user", "prefix"), [("0", ""), ("1000", "sudo ")])

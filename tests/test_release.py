@@ -1,4 +1,4 @@
-"""`make release` makes a version that copier sees, or leaves the repository as it was."""
+"""`make release` prepares a version, which CI's success publishes for copier, once; or nothing changes."""
 
 import json
 import shutil
@@ -14,6 +14,7 @@ import pytest
 from tests.living import edit
 from tests.projects import BIN, check, commit_all, run, snapshot
 from tests.questions import REPOSITORY
+from tests.workflows import Runner, clone, load
 
 CHANGELOG = """# Changelog
 
@@ -43,9 +44,11 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     for name in ("scripts", "template"):
         (folder / name).mkdir(parents=True)
-    shutil.copy(REPOSITORY / "scripts" / "release.py", folder / "scripts")
+    for name in ("find_release.py", "release.py"):
+        shutil.copy(REPOSITORY / "scripts" / name, folder / "scripts")
     shutil.copy(REPOSITORY / "template" / ".copier-answers.yml", folder / "template")
-    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    for name in (".gitignore", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, folder)
     set_version(folder, "0.1.0")
     settings = (REPOSITORY / "copier.yml").read_text("utf-8").split("# --- The project")[0]
     (folder / "copier.yml").write_text(settings, "utf-8")
@@ -74,7 +77,17 @@ def release(
 ) -> subprocess.CompletedProcess[str]:
     """Run the script as `make release` does; the caller judges the exit status."""
     script = repository / "scripts" / "release.py"
-    return run(sys.executable, script, version, "--check", command, cwd=repository)
+    return run(sys.executable, "-B", script, version, "--check", command, cwd=repository)
+
+
+def publish(runner: Runner, fails: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the step that tags and publishes, after CI."""
+    return runner.run("release.yml", "publish", "Tag and publish", fails=fails)
+
+
+def find(repository: Path) -> str:
+    """Run the script that finds what is not released yet."""
+    return check(sys.executable, repository / "scripts" / "find_release.py", cwd=repository)
 
 
 def state(repository: Path) -> list[object]:
@@ -97,13 +110,17 @@ def expect_refusal(
     assert state(repository) == before
 
 
-def test_a_release_dates_the_changelog_sets_the_version_commits_and_tags(repository: Path) -> None:
+def test_a_release_dates_the_changelog_sets_the_version_and_commits(repository: Path) -> None:
+    tags = check("git", "tag", cwd=repository)
     days = {str(datetime.now(UTC).date())}
     result = release(repository, "0.2.0")
     days.add(str(datetime.now(UTC).date()))
 
     assert result.returncode == 0, result.stderr
-    assert result.stdout == "v0.2.0 is tagged. Publish it with: git push --follow-tags\n"
+    assert result.stdout.splitlines() == [
+        "Release 0.2.0 is committed, and not published yet.",
+        "Next: git push. When CI has passed, a workflow publishes it as v0.2.0.",
+    ]
     heading = "## [Unreleased]\n\n## [0.2.0] - {}\n\n### Added\n"
     expected = {
         CHANGELOG.replace("## [Unreleased]\n\n### Added\n", heading.format(d)) for d in days
@@ -120,8 +137,7 @@ def test_a_release_dates_the_changelog_sets_the_version_commits_and_tags(reposit
     assert check("git", "log", "--format=%s", "-2", cwd=repository) == (
         "Release 0.2.0\nAdd a kettle\n"
     )
-    # git push --follow-tags pushes annotated tags only, and this is what describe finds
-    assert check("git", "describe", cwd=repository) == "v0.2.0\n"
+    assert check("git", "tag", cwd=repository) == tags
 
 
 def test_copier_offers_the_release_to_a_project(repository: Path, tmp_path: Path) -> None:
@@ -129,6 +145,9 @@ def test_copier_offers_the_release_to_a_project(repository: Path, tmp_path: Path
     check(BIN / "copier", "copy", "--quiet", repository, project, cwd=tmp_path)
     commit_all(project)
     assert release(repository, "0.2.0").returncode == 0
+    runner = Runner(tmp_path / "runner", repository)
+    check("git", "remote", "add", "origin", repository, cwd=repository)
+    assert publish(runner).returncode == 0
     question = (BIN / "copier", "check-update", "--output-format", "json")
     offer = json.loads(check(*question, cwd=project))
     assert offer == {
@@ -236,9 +255,118 @@ def test_a_commit_that_git_refuses_leaves_nothing_behind(repository: Path) -> No
     expect_refusal(repository, "Not today.\n", command="true")
 
 
-def test_a_tag_that_git_refuses_takes_the_commit_back(repository: Path) -> None:
-    check("git", "tag", "v0.2.0/kettle", cwd=repository)
-    expect_refusal(repository, "fatal: cannot lock ref 'refs/tags/v0.2.0'", command="true")
+def test_a_version_that_only_a_tag_has_is_taken(repository: Path) -> None:
+    check("git", "tag", "v0.3.0rc1", cwd=repository)
+    expect_refusal(repository, "The newest release is 0.3.0rc1: 0.2.0 is not newer.")
+
+
+def write_entries(repository: Path, *headings: str, version: str = "0.2.0") -> None:
+    """Write a changelog with a section for each heading, and the version it is about."""
+    sections = [f"## {heading}\n\n- {number}.\n" for number, heading in enumerate(headings)]
+    text = "\n".join(["# Changelog\n", *sections])
+    (repository / "CHANGELOG.md").write_text(text, "utf-8")
+    set_version(repository, version)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        [],
+        ["[Unreleased]"],
+        ["[Unreleased]", "[0.1.0] - 2025-01-02"],
+        ["[0.2.0]", "[0.1.0] - 2025-01-02"],
+        ["[0.2.0] - soon"],
+        ["0.2.0 - 2025-02-03"],
+        ["[0.2] - 2025-02-03"],
+        ["[0.0.9] - 2024-02-03"],
+        ["[0.1.0rc1] - 2025-01-01"],
+    ],
+)
+def test_nothing_is_found_to_release(repository: Path, headings: list[str]) -> None:
+    write_entries(repository, *headings)
+    assert find(repository) == ""
+
+
+def test_a_dated_version_without_a_tag_is_found_with_its_section(repository: Path) -> None:
+    write_entries(repository, "[Unreleased]", "[0.2.0] - 2025-02-03", "[0.1.0] - 2025-01-02")
+    assert find(repository) == "0.2.0\n\n- 1.\n"
+    check("git", "tag", "v0.2.0", cwd=repository)
+    assert find(repository) == ""
+
+
+@pytest.mark.parametrize("tag", ["v0.2.1", "v0.10.0", "v1.0.0rc1"])
+def test_a_version_older_than_the_newest_tag_is_not_found(repository: Path, tag: str) -> None:
+    write_entries(repository, "[0.2.0] - 2025-02-03")
+    check("git", "tag", tag, cwd=repository)
+    assert find(repository) == ""
+
+
+def test_a_candidate_is_found_before_its_release(repository: Path) -> None:
+    write_entries(repository, "[0.2.0rc2] - 2025-02-03", version="0.2.0rc2")
+    check("git", "tag", "v0.2.0rc1", cwd=repository)
+    assert find(repository) == "0.2.0rc2\n\n- 0.\n"
+    check("git", "tag", "v0.2.0rc2", cwd=repository)
+    assert find(repository) == ""
+    write_entries(repository, "[0.2.0] - 2025-02-04", "[0.2.0rc2] - 2025-02-03")
+    assert find(repository) == "0.2.0\n\n- 0.\n"
+
+
+def test_a_repository_without_a_tag_releases_its_newest_version_only(repository: Path) -> None:
+    check("git", "tag", "--delete", "v0.1.0", cwd=repository)
+    write_entries(repository, "[Unreleased]")
+    assert find(repository) == ""
+    write_entries(repository, "[0.2.0] - 2025-02-03", "[0.1.0] - 2025-01-02")
+    assert find(repository) == "0.2.0\n\n- 0.\n"
+
+
+def test_a_changelog_that_pyproject_contradicts_is_refused(repository: Path) -> None:
+    write_entries(repository, "[0.2.0] - 2025-02-03", version="0.1.0")
+    result = run(sys.executable, "scripts/find_release.py", cwd=repository)
+    assert result.returncode == 1
+    assert result.stderr.startswith("CHANGELOG.md says 0.2.0, pyproject.toml says 0.1.0.")
+
+
+@pytest.mark.parametrize(("version", "options"), [("0.2.0", ""), ("0.2.0rc1", " --prerelease")])
+def test_the_workflow_publishes_a_version_once(
+    repository: Path, tmp_path: Path, version: str, options: str
+) -> None:
+    assert release(repository, version).returncode == 0
+    runner = Runner(tmp_path / "runner", clone(repository, tmp_path))
+    assert runner.run("release.yml", "find", "find").returncode == 0
+    assert (runner.folder / "output").read_text("utf-8") == f"version={version}\n"
+
+    assert publish(runner, fails="release create*").returncode == 1
+    assert f"v{version}" not in check("git", "ls-remote", "--tags", "origin", cwd=runner.clone)
+    check("git", "tag", "--delete", f"v{version}", cwd=runner.clone)
+    runner.calls()
+
+    result = publish(runner)
+    assert result.returncode == 0, result.stderr
+    create = f"release create v{version} --verify-tag --title v{version} --notes-file notes.md"
+    assert runner.calls() == ["auth setup-git", create + options]
+    assert runner.body() == "### Added\n\n- A kettle.\n"
+    head = check("git", "rev-parse", "HEAD", cwd=repository).strip()
+    tags = check("git", "ls-remote", "--tags", "origin", cwd=runner.clone)
+    assert f"{head}\trefs/tags/v{version}^{{}}\n" in tags
+
+    result = publish(runner)
+    assert (result.returncode, result.stdout) == (0, "There is nothing to release.\n")
+    assert runner.calls() == []
+
+
+def test_nothing_is_published_before_ci_has_passed() -> None:
+    workflow, ci = load("release.yml"), load("ci.yml")
+    assert workflow["jobs"]["ci"]["uses"] == "$/.github/workflows/ci.yml"
+    assert "workflow_call" in ci["on"]
+    publishing = workflow["jobs"]["publish"]
+    assert publishing["needs"] == ["find", "ci"]
+    assert "if" not in publishing
+    rights = {name: job["permissions"] for name, job in workflow["jobs"].items()}
+    assert rights.pop("publish") == {"contents": "write"}
+    assert set(map(str, rights.values())) == {"{'contents': 'read'}"}
+    # a called workflow has the caller's name: a group of both would wait for itself
+    assert workflow["concurrency"]["group"] == "release"
+    assert ci["concurrency"]["group"] == "${{ github.workflow }}-${{ github.ref }}"
 
 
 def test_make_runs_it_with_all_checks() -> None:
