@@ -101,6 +101,10 @@ bench: | uv ## Measure what things cost, each beside a baseline in the same run
 release: | uv ## Test, then commit a version of the template for publication: make release VERSION=0.2.0
 	$(RUN) python scripts/release.py $(VERSION)
 
+.PHONY: bounds
+bounds: | uv ## Raise the upper bounds of dependencies that newer releases are at or beyond
+	PATH="$$PATH:$$(dirname "$(UV)")" python3 scripts/bounds.py raise
+
 .PHONY: clean
 clean: ## Remove what make has installed and cached, but not build/demo
 	rm -rf "$(CACHE)" $(LIVING) build/docs
