@@ -36,7 +36,7 @@ quick: | uv ## Run the tests that take no more than two minutes together
 
 .PHONY: proof
 proof: | uv ## Run all tests, the longest too, and write into docs/proof.md what they prove
-	$(PYTEST) --write-proof
+	$(PYTEST) --write-proof $(ARGS)
 
 lint format: export MYPY_CACHE_DIR := $(CACHE)/mypy
 lint format: export RUFF_CACHE_DIR := $(CACHE)/ruff

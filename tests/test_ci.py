@@ -10,7 +10,7 @@ import yaml
 from tests.projects import BIN, check
 from tests.questions import REPOSITORY, Answers
 from tests.rendering import write
-from tests.workflows import WORKFLOWS, load
+from tests.workflows import WORKFLOWS, Runner, load
 
 SCHEMAS = {
     "github": {
@@ -105,6 +105,54 @@ def test_the_workflows_of_the_template_itself_are_valid(workflow: Path) -> None:
             if script := step.get("run"):
                 assert "${{" not in script
                 check("bash", "-n", "-c", script, cwd=REPOSITORY)
+
+
+def test_the_weekly_proof_tries_the_newest_releases() -> None:
+    workflow = load("proof.yml")
+    assert {"schedule", "workflow_dispatch"} == set(workflow["on"])
+    job = workflow["jobs"]["prove"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    # what uv has locked within the bounds, it keeps
+    assert commands[:2] == ["python3 scripts/bounds.py lift", "scripts/install_tools.sh"]
+    assert commands[2].startswith("make proof ")
+    proof = next(step for step in job["steps"] if step.get("run") == commands[2])
+    assert proof["timeout-minutes"] < job["timeout-minutes"]
+    assert job["permissions"] == {"contents": "read"}
+    assert job["services"] == load("ci.yml")["jobs"]["prove"]["services"]
+
+
+@pytest.mark.parametrize("number", ["", "12"])
+def test_a_proof_that_fails_is_reported_in_one_issue(tmp_path: Path, number: str) -> None:
+    runner = Runner(tmp_path / "runner", REPOSITORY)
+    lines = [f"{each} ```" for each in range(1000)]
+    (runner.folder / "proof.log").write_bytes("\n".join(lines).encode() + b"\xff\nlast")
+    result = runner.run("proof.yml", "prove", "log")
+    assert result.returncode == 0, result.stderr
+    output = (runner.folder / "output").read_text("utf-8").splitlines()
+    assert output[0] == f"lines<<{output[-1]}"
+    log = "\n".join(output[1:-1])
+    assert output[1] == "901 ```"
+    assert log.endswith("\nlast")
+
+    name = "Open an issue, or comment on the open one"
+    values = {"LOG": log, "RUN": "https://example.com/runs/1"}
+    result = runner.run("proof.yml", "report", name, finds=number, **values)
+    assert result.returncode == 0, result.stderr
+    assert "https://example.com/runs/1\n" in runner.body()
+    assert f"~~~~~text\n{log}\n~~~~~\n" in runner.body()
+    said = runner.calls()[-1]
+    if number:
+        assert said == "issue comment 12 --body-file report.md"
+    else:
+        title = "--title The weekly proof fails --label proof"
+        assert said == f"issue create {title} --body-file report.md"
+
+
+def test_a_proof_that_fails_before_it_starts_is_reported_too(tmp_path: Path) -> None:
+    runner = Runner(tmp_path / "runner", REPOSITORY)
+    assert runner.run("proof.yml", "prove", "log").returncode == 0
+    output = (runner.folder / "output").read_text("utf-8")
+    assert "\nIt failed before the first test: see the run.\n" in output
 
 
 @pytest.mark.parametrize(("user", "prefix"), [("0", ""), ("1000", "sudo ")])
