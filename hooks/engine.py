@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 from cookiecutter.exceptions import FailedHookException
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 from jinja2.utils import missing
@@ -52,13 +52,18 @@ def choices(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_of(name: str) -> Any:
-    """Return the default of a question; that of a feature is whether `features` selects it."""
+    """Return the default of a question in a new project; a template if it follows other answers."""
     config = load_config()
-    default = config[name]["default"]
-    if config[name]["type"] != "bool" or isinstance(default, bool):
+    default, environment = config[name]["default"], copier_environment()
+    if not isinstance(default, str):
         return default
-    selected = copier_environment().from_string(config["features"]["default"])
-    return name in json.loads(selected.render(unavailable={}))
+    features = environment.from_string(config["features"]["default"])
+    selected = json.loads(features.render(updating=False, unavailable={}))
+    try:
+        text = environment.from_string(default).render(updating=False, features=selected)
+    except UndefinedError:
+        return default
+    return text == "True" if config[name]["type"] == "bool" else text
 
 
 class CopierContext(Context):
@@ -229,16 +234,26 @@ def copier_environment() -> Environment:
 
 def exclude(answers: dict[str, Any], tree: Path) -> None:
     """Remove from cookiecutter's copy of the template what `_exclude` names, as copier skips it."""
-    environment = copier_environment()
-    for pattern in load_config()["_exclude"]:
-        path = environment.from_string(pattern).render(cookiecutter=answers)
+    for pattern in excluded_patterns(answers):
         # as in .gitignore, a pattern without a slash matches at any depth
-        found = (tree.glob(path) if "/" in path else tree.rglob(path)) if path else ()
-        for each in list(found):
+        for each in list(tree.glob(pattern) if "/" in pattern else tree.rglob(pattern)):
             if each.is_dir():
                 shutil.rmtree(each)
             else:
                 each.unlink()
+
+
+def excluded_patterns(answers: dict[str, Any]) -> Iterator[str]:
+    """Yield the patterns that `_exclude` has for these answers; copier too reads one a line."""
+    for template in exclude_templates():
+        yield from filter(None, template.render(cookiecutter=answers).splitlines())
+
+
+@cache
+def exclude_templates() -> list[Template]:
+    """Compile the items of `_exclude`."""
+    environment = copier_environment()
+    return [environment.from_string(text) for text in load_config()["_exclude"]]
 
 
 def find_address(template: str, repository: Path) -> str:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import copier
+import yaml
 from cookiecutter.main import cookiecutter
 
 from tests.questions import REPOSITORY, Answers, default_answers
@@ -107,6 +108,24 @@ def ask(
             pairs.append("project_slug=service")
         command = ["cookiecutter", "--no-input", "--default-config", str(template), *pairs]
     return run(BIN / command[0], *command[1:], cwd=parent)
+
+
+def take_newest(project: Path, **answers: object) -> None:
+    """Run plain `copier update` to the newest version."""
+    copier.run_update(project, data=answers, defaults=True, overwrite=True, quiet=True)
+
+
+def read_answers(project: Path) -> Answers:
+    """Read what a project remembers."""
+    answers: Answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    return answers
+
+
+def expect_no_conflict(project: Path) -> None:
+    """Expect that an update has left neither a conflict marker nor a rejected change."""
+    for name, (_, content) in snapshot(project).items():
+        assert b"<<<<<<< " not in content, name
+        assert not name.endswith(".rej")
 
 
 def snapshot(folder: Path) -> Snapshot:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from jinja2 import Environment, FileSystemLoader
 
-from hooks.engine import copier_environment, find_faults, load_config
+from hooks.engine import copier_environment, excluded_patterns, find_faults, load_config
 from tests.projects import Snapshot
 from tests.questions import Answers, default_answers, is_hidden
 
@@ -26,11 +26,7 @@ def render(template: Path, answers: Answers, source: str = "") -> Snapshot:
         raise ValueError("\n".join(faults))
     answers |= {"_repo_dir": str(template), "_src_path": source or str(template)}
     environment, files = load(template)
-    patterns = [
-        pattern
-        for each in load_config()["_exclude"]
-        if (pattern := environment.from_string(each).render(cookiecutter=answers))
-    ]
+    patterns = list(excluded_patterns(answers))
     return {
         name: (mode, environment.get_template(name).render(cookiecutter=answers).encode())
         for name, mode in files.items()
