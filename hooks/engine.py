@@ -257,16 +257,15 @@ def exclude_templates() -> list[Template]:
 
 
 def find_address(template: str, repository: Path) -> str:
-    """Say where `copier update` finds the template again, from any folder and with no password.
+    """Return where `copier update` finds the template again, from any folder.
 
-    A local folder becomes absolute; a clone keeps its short form or names its origin.
+    A local folder becomes absolute; a clone names its origin, marked as git's for copier. The file that
+    stores the address removes the mark where it is not needed, and a password.
     """
     if Path(template).expanduser().is_dir():
         return str(Path(template).expanduser().resolve())
-    if template.startswith(("gh:", "gl:")):
-        return template
-    origin = git(repository, "config", "--get", "remote.origin.url") or template
-    return re.sub(r"^(https?://)[^/@]*@", r"\1", origin)
+    origin = git(repository, "config", "--get", "remote.origin.url")
+    return f"git+{origin}" if "://" in origin else origin or template
 
 
 def answers_to_remember(answers: dict[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """Both engines write the same bytes and the same file modes from the same answers."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from copier._vcs import get_repo
 
 from hooks.engine import choices, default_of
-from tests.projects import check, expect_files, generate, snapshot
+from tests.projects import check, commit_all, expect_files, generate, snapshot
 from tests.questions import CONFIG, QUESTIONS, REPOSITORY, Answers, covering_array, label
 from tests.rendering import render
 
+HIDDEN = "t0ken"
+LOGIN = f"user:{HIDDEN}@"
 TRIPLES = covering_array(3)
 
 
@@ -44,27 +48,75 @@ def test_the_answers_file_leads_copier_back_to_the_template(template: Path, tmp_
         assert answers.keys() == QUESTIONS.keys()
 
 
-def test_a_password_in_the_template_address_is_not_remembered(
-    template: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("address", "stored"),
+    [
+        (f"https://{LOGIN}example.com/groundwork.git", "https://example.com/groundwork.git"),
+        (f"git+https://{HIDDEN}@example.com/groundwork", "git+https://example.com/groundwork"),
+        ("gh:owner/groundwork", "https://github.com/owner/groundwork.git"),
+    ],
+)
+def test_the_template_is_found_again_without_a_password(
+    template: Path, tmp_path: Path, address: str, stored: str
 ) -> None:
-    # git reads the address from its configuration, so that no network is needed
-    address = "https://user:secret@example.com/groundwork.git"  # pragma: allowlist secret
+    # git reads the addresses from its configuration, so that no network is needed
     git = {
-        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_COUNT": "2",
         "GIT_CONFIG_KEY_0": f"url.{template}.insteadOf",
-        "GIT_CONFIG_VALUE_0": address,
+        "GIT_CONFIG_VALUE_0": address.removeprefix("git+"),
+        "GIT_CONFIG_KEY_1": f"url.{template}.insteadOf",
+        "GIT_CONFIG_VALUE_1": stored.removeprefix("git+"),
         "COOKIECUTTER_CONFIG": str(tmp_path / "rc"),
+        "COPIER_CACHE_DIR": str(tmp_path / "cache"),
     }
     (tmp_path / "rc").write_text(json.dumps({"cookiecutters_dir": str(tmp_path / "clones")}))
     check("copier", "copy", "--defaults", "--quiet", address, "first", cwd=tmp_path, **git)
     check("cookiecutter", "--no-input", address, "project_slug=second", cwd=tmp_path, **git)
 
     for name in ("first", "second"):
-        text = (tmp_path / name / ".copier-answers.yml").read_text("utf-8")
-        assert "secret" not in text
-        assert yaml.safe_load(text)["_src_path"] == "https://example.com/groundwork.git"
-        readme = (tmp_path / name / "README.md").read_text("utf-8")
-        assert "[documentation of the template](https://example.com/groundwork)" in readme
+        project = tmp_path / name
+        text = (project / ".copier-answers.yml").read_text("utf-8")
+        readme = (project / "README.md").read_text("utf-8")
+        assert HIDDEN not in text + readme
+        assert yaml.safe_load(text)["_src_path"] == stored
+        assert "documentation of the template](https://" in readme
+        commit_all(project)
+        check("copier", "update", "--defaults", "--quiet", cwd=project, **git)
+        assert check("git", "status", "--porcelain", cwd=project) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "stored"),
+    [
+        ("gh:owner/groundwork.git", "https://github.com/owner/groundwork.git"),
+        ("gl:owner/groundwork", "https://gitlab.com/owner/groundwork.git"),
+        ("https://github.com/owner/groundwork", "https://github.com/owner/groundwork"),
+        (f"git+https://{HIDDEN}@github.com/owner/gw", "https://github.com/owner/gw"),
+        (f"git+https://{LOGIN}example.com/gw.git", "https://example.com/gw.git"),
+        (f"https://{LOGIN}{LOGIN}example.com/gw.git", "https://example.com/gw.git"),
+        (f"git+ssh://git:{HIDDEN}@example.com/gw", "git+ssh://git@example.com/gw"),
+        ("git+ssh://git@example.com:22/gw.git", "ssh://git@example.com:22/gw.git"),
+        ("git+git@example.com:owner/gw", "git@example.com:owner/gw"),
+        ("git@example.com:owner/gw.git", "git@example.com:owner/gw.git"),
+        ("git+https://example.com/a@b", "git+https://example.com/a@b"),
+        ("/home/ann/gw", "/home/ann/gw"),
+    ],
+)
+def test_other_tools_can_read_the_address_that_is_stored(
+    template: Path, address: str, stored: str
+) -> None:
+    files = render(template, {}, address)
+    assert yaml.safe_load(files[".copier-answers.yml"][1])["_src_path"] == stored
+    assert not [name for name, (_, content) in files.items() if HIDDEN.encode() in content]
+    # copier still takes it for the same repository
+    if not stored.startswith("/"):
+        assert plain(get_repo(stored)) == plain(get_repo(address))
+
+
+def plain(address: str | None) -> str:
+    """Remove the scheme, the user and the suffix of an address."""
+    assert address
+    return re.sub(r"^([a-z]+://)?([^/]*@)?", "", address).removesuffix(".git")
 
 
 @pytest.mark.parametrize(
