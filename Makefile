@@ -71,8 +71,8 @@ sync: | uv ## Write what follows from copier.yml: cookiecutter.json, the table o
 	$(RUN) python scripts/sync_cookiecutter.py
 	$(RUN) python scripts/sync_readme.py
 
-.PHONY: switches
-switches: | uv ## Write the table of switches in docs/updating.md anew
+.PHONY: options
+options: | uv ## Write the table in docs/updating.md of what each option changes
 	$(RUN) pytest -n 0 --write-docs -k has_been_edited tests/test_update.py
 
 .PHONY: docs

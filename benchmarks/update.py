@@ -1,12 +1,13 @@
-"""Time an update from v0.1.0 to v0.2.0 as a whole process, beside its floor: a plain tree.
+"""Time an update from v0.1.0 to v0.2.0 as a whole process, beside what it cannot do without.
 
-The floor is a template of as many files and bytes, without questions and conditions, whose second
-version changes the same lines. `make update` is timed beside them.
+The floor is two renders of this template by copier in one process, of the old and of the new
+version, and nothing else. `make update` and plain `copier update` are timed beside it, in turn.
 Usage: python benchmarks/update.py [runs]
 """
 
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,34 +15,20 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "template" / "scripts"))
 
-from generation import plain_template, report, runs
+from generation import runs
 
-from tests.projects import BIN, check, clone_template, commit_all, generate
+from tests.projects import BIN, check, clone_template, commit_all
 from tests.services import use_environment
-from tests.test_update import release_again
+from tests.updates import release_again
 
-COPIER = [str(BIN / "copier"), "update", "--defaults", "--quiet"]
-MAKE = ["make", "--silent", "update"]
-
-
-def write_project(template: Path, project: Path) -> Path:
-    """Write a project from v0.1.0, and commit it."""
-    first = ("--vcs-ref", "v0.1.0", template, project)
-    check(BIN / "copier", "copy", "--defaults", "--quiet", *first, cwd=template)
-    commit_all(project)
-    return project
-
-
-def write_floor(folder: Path, project: Path) -> Path:
-    """Write a project from the first of two versions of a plain template."""
-    template = plain_template(folder / "plain", project, "copier")
-    answers = template / "template" / ".copier-answers.yml"
-    answers.unlink()
-    answers.with_name(f"{answers.name}.jinja").write_text("{{ _copier_answers|to_nice_yaml -}}\n")
-    commit_all(template)
-    check("git", "tag", "v0.1.0", cwd=template)
-    return write_project(release_again(template), folder / "floor")
+RENDER = """
+import sys
+from copier import run_copy
+for version in ("v0.1.0", "v0.2.0"):
+    run_copy(sys.argv[1], version, vcs_ref=version, defaults=True, quiet=True)
+"""
 
 
 def seconds(command: list[str], project: Path, target: Path) -> float:
@@ -51,7 +38,7 @@ def seconds(command: list[str], project: Path, target: Path) -> float:
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, cwd=target, env=environment)
     elapsed = time.perf_counter() - start
-    if not (target / "app" / "extra.py").exists():
+    if not list(target.glob("**/app/extra.py")):
         raise FileNotFoundError(target / "app" / "extra.py")
     shutil.rmtree(target)
     return elapsed
@@ -61,17 +48,29 @@ def main() -> None:
     """Print the medians and their ratios, run by run in turn so that drift hits all."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        template = clone_template(folder / "template")
-        floor = write_floor(folder, generate("copier", template, folder / "fresh", {}))
-        project = write_project(release_again(template), folder / "project")
-        turns = [(COPIER, project), (MAKE, project), (COPIER, floor)]
-        times: list[list[float]] = [[] for _ in turns]
+        template = release_again(clone_template(folder / "template"))
+        project = folder / "project"
+        first = ("--vcs-ref", "v0.1.0", template, project)
+        check(BIN / "copier", "copy", "--defaults", "--quiet", *first, cwd=template)
+        commit_all(project)
+        commands = {
+            "two renders": [sys.executable, "-c", RENDER, str(template)],
+            "copier update": [str(BIN / "copier"), "update", "--defaults", "--quiet"],
+            "make update": ["make", "--silent", "update"],
+        }
+        times: dict[str, list[float]] = {label: [] for label in commands}
         for _ in range(runs() + 1):
-            for (command, source), measured in zip(turns, times, strict=True):
-                measured.append(seconds(command, source, folder / "out"))
-        *ours, plain = times
-        for label, measured in zip(("copier update", "make update"), ours, strict=True):
-            report(label, measured, plain)
+            for label, command in commands.items():
+                times[label].append(seconds(command, project, folder / "out"))
+        for label in commands:
+            measured = times[label][1:]
+            ratios = [
+                f"{statistics.median(a / b for a, b in zip(measured, times[each][1:], strict=True)):.2f}"
+                f" times {each}"
+                for each in commands
+                if each != label
+            ]
+            print(f"{label}: {statistics.median(measured):.2f} s, {', '.join(ratios)}")
 
 
 if __name__ == "__main__":

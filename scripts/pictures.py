@@ -46,8 +46,7 @@ def main() -> None:
             show(console, create, project)
             photograph(IMAGES / "openapi.png")
         show(console, "git add . && git commit --quiet -m 'Lock the dependencies'", project)
-        switch = 'make update ARGS="--vcs-ref=:current: --data websockets=true"'
-        show(console, switch, project, last=12)
+        show(console, "make update websockets=true", project, last=12)
 
     svg = console.export_svg(title="my-service", theme=SVG_EXPORT_THEME, unique_id="terminal")
     # a page that shows it loads no font from elsewhere

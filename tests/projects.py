@@ -1,6 +1,7 @@
 """Write projects with either engine, as a user would, and look at what was written."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def read_answers(project: Path) -> Answers:
 def expect_no_conflict(project: Path) -> None:
     """Expect that an update has left neither a conflict marker nor a rejected change."""
     for name, (_, content) in snapshot(project).items():
-        assert b"<<<<<<< " not in content, name
+        assert not re.search(rb"^<{7} ", content, re.MULTILINE), name
         assert not name.endswith(".rej")
 
 

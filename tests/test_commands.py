@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from tests.living import edit
+from tests.edited import edit
 from tests.projects import check, commit_all, expect_files, snapshot
 from tests.questions import Answers
 from tests.rendering import write

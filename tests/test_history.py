@@ -22,6 +22,11 @@ pytestmark = pytest.mark.slow
 
 VERSIONS = ["1f13819", "bc77ddf", "06f7c37", "2c7180c", "45274bd"]
 ANSWERS = ["defaults", "all yes", "all no"]
+EACH = [
+    pytest.param(version, which, marks=[] if which == "defaults" else pytest.mark.proof)
+    for version in VERSIONS
+    for which in ANSWERS
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +55,7 @@ def write(template: Path, version: str, which: str, project: Path) -> Answers:
     return {name: answer for name, answer in worker.answers.combined.items() if name in known}
 
 
-@pytest.mark.parametrize("which", ANSWERS)
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("version", "which"), EACH)
 def test_the_list_of_left_out_paths_keeps_what_a_version_wrote(
     template: Path, tmp_path: Path, version: str, which: str
 ) -> None:
@@ -64,14 +68,7 @@ def test_the_list_of_left_out_paths_keeps_what_a_version_wrote(
     assert not [name for name in written if any(excludes(each, name) for each in patterns)]
 
 
-@pytest.mark.parametrize(
-    ("version", "which"),
-    [
-        pytest.param(version, which, marks=[] if which == "defaults" else pytest.mark.proof)
-        for version in VERSIONS
-        for which in ANSWERS
-    ],
-)
+@pytest.mark.parametrize(("version", "which"), EACH)
 def test_a_project_of_a_landed_version_keeps_its_answers(
     template: Path, tmp_path: Path, version: str, which: str
 ) -> None:

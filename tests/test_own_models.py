@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.living import edit
+from tests.edited import edit
 from tests.projects import run
 from tests.rendering import write
 from tests.services import POSTGRESQL, ask_postgresql, install, need_postgresql, tool

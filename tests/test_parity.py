@@ -51,9 +51,15 @@ def test_the_answers_file_leads_copier_back_to_the_template(template: Path, tmp_
 @pytest.mark.parametrize(
     ("address", "stored"),
     [
-        (f"https://{LOGIN}example.com/groundwork.git", "https://example.com/groundwork.git"),
+        pytest.param(
+            *(f"https://{LOGIN}example.com/groundwork.git", "https://example.com/groundwork.git"),
+            marks=pytest.mark.proof,
+        ),
         (f"git+https://{HIDDEN}@example.com/groundwork", "git+https://example.com/groundwork"),
-        ("gh:owner/groundwork", "https://github.com/owner/groundwork.git"),
+        pytest.param(
+            *("gh:owner/groundwork", "https://github.com/owner/groundwork.git"),
+            marks=pytest.mark.proof,
+        ),
     ],
 )
 def test_the_template_is_found_again_without_a_password(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.living import edit
+from tests.edited import edit
 from tests.projects import BIN, check, commit_all, run, snapshot
 from tests.questions import REPOSITORY
 from tests.workflows import Runner, clone, load

@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.living import edit, expect_clean, make_edits, update
+from tests.edited import edit, expect_clean, make_edits, update
 from tests.openapi import expect_true_document
 from tests.projects import BIN, check, commit_all, generate, let_others_pass, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset

@@ -1,4 +1,4 @@
-"""Projects that have been edited, and the switches that they are taken through."""
+"""Projects that have been edited, and the answers that change in them."""
 
 import re
 from pathlib import Path
@@ -153,7 +153,7 @@ NO_DATA = {"database": "none", "jwt_auth": False}
 FILE = {"database": "sqlite", "jwt_auth": False}
 SERVER = {"database": "postgresql", "jwt_auth": False}
 NOTHING_ELSE = {**SERVER, "cors": False, **dict.fromkeys(preset("full"), False)}
-SWITCHES: list[tuple[Answers, Answers]] = [
+CHANGES: list[tuple[Answers, Answers]] = [
     ({"cors": True}, {"cors": False}),
     ({"docker": True}, {"docker": False}),
     (
@@ -183,7 +183,7 @@ SWITCHES: list[tuple[Answers, Answers]] = [
 
 
 def label(before: Answers, after: Answers) -> str:
-    """Name a switch by the answers that it changes."""
+    """Name a change by its answers."""
     defaults = default_answers()
     changes = {
         name: (before.get(name, defaults[name]), answer)
@@ -205,7 +205,7 @@ def _word(answer: object) -> str:
 
 
 def row(before: Snapshot, after: Snapshot, edits: dict[str, str]) -> str:
-    """Write down what a switch has done: to files, without a conflict, and to no edit."""
+    """Write down what a change has done: to files, without a conflict, and to no edit."""
     changed = sum(name in after and after[name] != content for name, content in before.items())
     added, removed = len(after.keys() - before.keys()), len(before.keys() - after.keys())
     kept = len(edits) + len(DELETED) + len(RENAMED)
@@ -213,5 +213,5 @@ def row(before: Snapshot, after: Snapshot, edits: dict[str, str]) -> str:
 
 
 def keeps_docker(before: Answers, after: Answers) -> bool:
-    """Tell whether the Dockerfile is there before a switch and after it."""
+    """Return whether the Dockerfile is there before a change and after it."""
     return all(answers.get("docker", True) for answers in (before, after))
