@@ -90,8 +90,8 @@ def test_a_sample_that_was_deleted_does_not_come_back_with_users(
     assert not [name for name in merged.files if "items" in name]
     assert f"{FOLDER}/users_0001.py" in merged.files
     assert (
-        f"{FOLDER}/items_0002_owner.py: left out, it continues items_0001, which your history"
-        " has not"
+        f"{FOLDER}/items_0002_owner.py: left out, it continues items_0001, which is not in"
+        " your history"
     ) in merged.notes
     expect_whole(merged.files)
 

@@ -71,7 +71,7 @@ def follow(old: Files, yours: Files, new: Files, after: Files) -> list[str]:
     while orphans := find_orphans(read(after), own):
         for path, parent in orphans.items():
             del after[path]
-            notes.append(f"{path}: left out, it continues {parent}, which your history has not")
+            notes.append(f"{path}: left out, it continues {parent}, which is not in your history")
     undone: Counter[str] = Counter()
     for migration in own.values():
         undone.update(dict.fromkeys(migration.handles, 1 if migration.undoes else -1))
