@@ -17,8 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "template" / "sc
 
 from updating.files import File, Files
 
-from tests.edited import update
-from tests.projects import clone_template, commit_all, snapshot
+from tests.projects import change_answers, clone_template, commit_all, snapshot
 from tests.rendering import save
 from tests.test_update import PAIRS, Edit, texts_of_both
 from tests.updates import files_of, rendered, snapshot_of, update_in_memory
@@ -54,7 +53,7 @@ def update_by_copier(
     commit_all(folder)
     save(snapshot_of(yours), folder)
     commit_all(folder)
-    update(folder, **answers)
+    change_answers(folder, **answers)
     return files_of(snapshot(folder))
 
 

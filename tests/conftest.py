@@ -12,6 +12,7 @@ from jinja2 import Environment
 from tests.projects import clone_template
 from tests.proof import Proof, pytest_itemcollected
 from tests.servers import provide_servers
+from tests.updates import release_again
 
 __all__ = ["pytest_itemcollected"]
 pytest_plugins = ["pytester"]
@@ -53,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a clean, tagged clone of this repository, uncommitted work included."""
     return clone_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a template with two releases."""
+    return release_again(clone_template(tmp_path_factory.mktemp("releases") / "template"))
 
 
 @pytest.fixture(scope="session", autouse=True)

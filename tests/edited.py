@@ -1,15 +1,10 @@
 """Projects that have been edited, and the answers that change in them."""
 
-import re
 from pathlib import Path
 
-import copier
-
-from tests.projects import Snapshot, commit_all, snapshot
+from tests.projects import Snapshot, commit_all, expect_no_conflict
 from tests.questions import Answers, default_answers, preset
 from tests.services import add_own_router
-
-CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 
 DELETED = [".pre-commit-config.yaml"]
 RENAMED = {"tests/test_logs.py": "tests/test_lines_of_the_log.py"}
@@ -111,7 +106,7 @@ def make_edits(project: Path, *, docker: bool = True) -> dict[str, str]:
     if docker:
         edit(project / "Dockerfile", "# A number, because", "ENV TZ=UTC\n\n# A number, because")
         own["Dockerfile"] = "ENV TZ=UTC"
-    commit_all(project, "Live in it")
+    commit_all(project, "Edit")
     return own | {
         "app/notes.py": "class Note(BaseModel)",
         "app/main.py": "app.include_router(notes.router)",
@@ -124,18 +119,6 @@ def make_edits(project: Path, *, docker: bool = True) -> dict[str, str]:
     }
 
 
-def update(project: Path, **data: object) -> None:
-    """Run the update of the README: to the newest release, or at the current one with new answers."""
-    copier.run_update(
-        project,
-        data=data,
-        defaults=True,
-        overwrite=True,
-        quiet=True,
-        vcs_ref=copier.VcsRef.CURRENT if data else None,
-    )
-
-
 def expect_clean(project: Path, edits: dict[str, str]) -> None:
     """Expect every edit, and neither a conflict marker nor a rejected change."""
     for name in [*DELETED, *RENAMED]:
@@ -144,9 +127,7 @@ def expect_clean(project: Path, edits: dict[str, str]) -> None:
         assert (project / name).exists(), name
     for name, text in edits.items():
         assert text in (project / name).read_text("utf-8"), name
-    for name, (_, content) in snapshot(project).items():
-        assert not CONFLICT.search(content), name
-        assert not name.endswith(".rej")
+    expect_no_conflict(project)
 
 
 NO_DATA = {"database": "none", "jwt_auth": False}

@@ -9,11 +9,13 @@ import tempfile
 from pathlib import Path
 
 import copier
+import pytest
 import yaml
 from cookiecutter.main import cookiecutter
 
 from tests.questions import REPOSITORY, Answers, default_answers
 
+CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 ENGINES = ("copier", "cookiecutter")
 BIN = Path(sys.executable).parent
 
@@ -77,6 +79,15 @@ def clone_template(folder: Path, tag: str = "v0.1.0") -> Path:
     return folder
 
 
+def clone_history(folder: Path, tag: str) -> Path:
+    """Make a repository of all versions, with this working tree as the newest one."""
+    if check("git", "rev-parse", "--is-shallow-repository", cwd=REPOSITORY).strip() == "true":
+        pytest.skip("this clone has no history: git fetch --unshallow")
+    check("git", "clone", "--quiet", str(REPOSITORY), str(folder), cwd=folder)
+    check("git", "rm", "-rq", ".", cwd=folder)
+    return clone_template(folder, tag)
+
+
 def generate(engine: str, template: Path, parent: Path, answers: Answers) -> Path:
     """Write one project below `parent` and return its folder."""
     answers = {**default_answers(), **answers}
@@ -111,9 +122,21 @@ def ask(
     return run(BIN / command[0], *command[1:], cwd=parent)
 
 
-def take_newest(project: Path, **answers: object) -> None:
+def take_newest(project: Path) -> None:
     """Run plain `copier update` to the newest version."""
-    copier.run_update(project, data=answers, defaults=True, overwrite=True, quiet=True)
+    copier.run_update(project, defaults=True, overwrite=True, quiet=True)
+
+
+def change_answers(project: Path, **answers: object) -> None:
+    """Run plain `copier update` with other answers, at the version that the project has."""
+    copier.run_update(
+        project,
+        data=answers,
+        defaults=True,
+        overwrite=True,
+        quiet=True,
+        vcs_ref=copier.VcsRef.CURRENT,
+    )
 
 
 def read_answers(project: Path) -> Answers:
@@ -125,7 +148,7 @@ def read_answers(project: Path) -> Answers:
 def expect_no_conflict(project: Path) -> None:
     """Expect that an update has left neither a conflict marker nor a rejected change."""
     for name, (_, content) in snapshot(project).items():
-        assert not re.search(rb"^<{7} ", content, re.MULTILINE), name
+        assert not CONFLICT.search(content), name
         assert not name.endswith(".rej")
 
 

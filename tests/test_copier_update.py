@@ -3,28 +3,23 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.edited import edit, expect_clean, make_edits, update
+from tests.edited import edit, expect_clean, make_edits
 from tests.projects import (
     BIN,
     ENGINES,
+    change_answers,
     check,
-    clone_template,
     commit_all,
     expect_files,
+    read_answers,
     run,
     snapshot,
+    take_newest,
 )
-from tests.updates import expect_second_release, release_again, write_first_release
+from tests.updates import expect_second_release, write_first_release
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a template with two releases."""
-    return release_again(clone_template(tmp_path_factory.mktemp("releases") / "template"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -37,7 +32,7 @@ def test_a_new_release_arrives_and_every_edit_stays(
     moved.parent.mkdir()
     project.rename(moved)
 
-    update(moved)
+    take_newest(moved)
 
     expect_clean(moved, edits)
     expect_second_release(moved)
@@ -59,7 +54,7 @@ def test_lines_that_both_sides_changed_are_marked_with_both_versions(
     project = write_first_release("copier", releases, tmp_path, {})
     edit(project / "app" / "health.py", "Answer, to show", "Say, to show")
     commit_all(project, "Edit")
-    update(project)
+    take_newest(project)
     text = (project / "app" / "health.py").read_text("utf-8")
     assert "<<<<<<< before updating" in text
     assert "Say, to show" in text
@@ -74,9 +69,9 @@ def test_a_database_that_is_enabled_later_does_not_enable_users(
     project = tmp_path / "service"
     commit_all(project)
 
-    update(project, database="postgresql")
+    change_answers(project, database="postgresql")
 
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    answers = read_answers(project)
     assert answers["database"] == "postgresql"
     assert answers["jwt_auth"] is False
     assert answers["caching"] is False

@@ -8,14 +8,14 @@ import pytest
 from hooks.engine import excluded_patterns
 from tests.projects import (
     check,
-    clone_template,
+    clone_history,
     commit_all,
     expect_no_conflict,
     read_answers,
     snapshot,
     take_newest,
 )
-from tests.questions import REPOSITORY, Answers
+from tests.questions import Answers
 from tests.rendering import excludes
 
 pytestmark = pytest.mark.slow
@@ -32,12 +32,7 @@ EACH = [
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give all versions, and this working tree as the newest release."""
-    if check("git", "rev-parse", "--is-shallow-repository", cwd=REPOSITORY).strip() == "true":
-        pytest.skip("this clone has no history: git fetch --unshallow")
-    folder = tmp_path_factory.mktemp("history")
-    check("git", "clone", "--quiet", str(REPOSITORY), str(folder), cwd=folder)
-    check("git", "rm", "-rq", ".", cwd=folder)
-    return clone_template(folder, tag="v9.0.0")
+    return clone_history(tmp_path_factory.mktemp("history"), "v9.0.0")
 
 
 def write(template: Path, version: str, which: str, project: Path) -> Answers:

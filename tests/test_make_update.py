@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.edited import edit, expect_clean, make_edits
 from tests.projects import (
@@ -14,6 +13,7 @@ from tests.projects import (
     clone_template,
     commit_all,
     expect_files,
+    read_answers,
     run,
     snapshot,
 )
@@ -72,12 +72,6 @@ SETTINGS = {
 }
 HOOKS = """applypatch-msg commit-msg fsmonitor-watchman post-checkout post-commit post-index-change
 pre-commit prepare-commit-msg reference-transaction"""
-
-
-@pytest.fixture(scope="module")
-def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a template with two releases."""
-    return release_again(clone_template(tmp_path_factory.mktemp("releases") / "template"))
 
 
 @pytest.fixture
@@ -269,7 +263,7 @@ def unknown_version(project: Path) -> str:
 
 
 def unreachable_template(project: Path) -> str:
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    answers = read_answers(project)
     edit(project / ".copier-answers.yml", answers["_src_path"], "/nowhere")
     commit_all(project)
     return "fatal: repository '/nowhere' does not exist\n"
@@ -331,7 +325,7 @@ def test_answers_that_another_one_changes_are_listed_and_confirmed(
         terminal.wait_for("Continue? [y/N]")
         terminal.type("y\r")
         assert terminal.end() == 0, terminal.text()
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    answers = read_answers(project)
     assert [answers[name] for name in ("database", "jwt_auth", "caching")] == ["none", False, False]
 
 
@@ -381,7 +375,7 @@ def test_the_newest_scripts_update_a_project_that_has_none(project: Path, releas
 
 
 def test_no_secret_of_an_address_is_stored(project: Path, releases: Path, tmp_path: Path) -> None:
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    answers = read_answers(project)
     address = "git+https://me:secret@example.com/template"
     edit(project / ".copier-answers.yml", answers["_src_path"], address)
     commit_all(project)

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import copier
 import pytest
 import yaml
 
-from tests.projects import commit_all, expect_no_conflict
+from tests.projects import change_answers, commit_all, expect_no_conflict
 from tests.questions import Answers
 from tests.rendering import write
 
@@ -64,14 +63,7 @@ def test_own_containers_stay_when_those_of_the_template_come_and_go(
     compose.write_text(f"{services}\nvolumes:\n{volumes}", "utf-8")
     commit_all(project)
 
-    copier.run_update(
-        project,
-        data=after,
-        defaults=True,
-        overwrite=True,
-        quiet=True,
-        vcs_ref=copier.VcsRef.CURRENT,
-    )
+    change_answers(project, **after)
 
     expect_no_conflict(project)
     expected["services"]["mail"] = {"image": "axllent/mailpit", "volumes": ["mail:/data"]}

@@ -17,9 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.edited import edit, expect_clean, make_edits, update
+from tests.edited import edit, expect_clean, make_edits
 from tests.openapi import expect_true_document
-from tests.projects import BIN, check, commit_all, generate, let_others_pass, run
+from tests.projects import BIN, change_answers, check, commit_all, generate, let_others_pass, run
 from tests.questions import REPOSITORY, Answers, covering_array, label, preset
 from tests.services import (
     POSTGRESQL,
@@ -124,7 +124,7 @@ def switched(template: Path, folder: Path, answers: Answers) -> Path:
     project = generate("copier", template, folder, before)
     commit_all(project, "Start")
     edits = make_edits(project, docker=False)
-    update(project, **answers)
+    change_answers(project, **answers)
     expect_clean(project, edits)
     return project
 

@@ -7,17 +7,17 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.edited import CONFLICT, edit
+from tests.edited import edit
 from tests.projects import (
+    CONFLICT,
     ENGINES,
     check,
-    clone_template,
+    clone_history,
     commit_all,
     read_answers,
     run,
     snapshot,
 )
-from tests.questions import REPOSITORY
 from tests.services import use_environment
 from tests.test_contributing import CHOICE, EXCLUDE, QUESTION, add_the_feature
 from tests.test_renames import NEW, OLD, rename_the_question, sync, tag
@@ -40,12 +40,7 @@ MARKERS = re.compile(r"^(<{7} yours|={7}|>{7} template .*)\n", re.MULTILINE)
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give all versions of the template, this working tree as v0.1.0, and two more."""
-    if check("git", "rev-parse", "--is-shallow-repository", cwd=REPOSITORY).strip() == "true":
-        pytest.skip("this clone has no history: git fetch --unshallow")
-    folder = tmp_path_factory.mktemp("walk")
-    check("git", "clone", "--quiet", str(REPOSITORY), str(folder), cwd=folder)
-    check("git", "rm", "-rq", ".", cwd=folder)
-    clone_template(folder)
+    folder = clone_history(tmp_path_factory.mktemp("walk"), "v0.1.0")
     release_second(folder)
     release_third(folder)
     return folder

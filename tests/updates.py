@@ -3,13 +3,12 @@
 import subprocess
 from pathlib import Path
 
-import yaml
 from updating.combine import combine
 from updating.files import File, Files
 from updating.merge import Merged
 
 from tests.edited import edit
-from tests.projects import Snapshot, check, commit_all, generate, run
+from tests.projects import Snapshot, check, commit_all, generate, read_answers, run
 from tests.questions import Answers
 from tests.rendering import render
 from tests.services import use_environment
@@ -91,5 +90,4 @@ def expect_second_release(project: Path) -> None:
     assert "fail_under = 91" in (project / "pyproject.toml").read_text("utf-8")
     assert (project / "app" / "extra.py").exists()
     assert not (project / ".editorconfig").exists()
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
-    assert answers["_commit"] == "v0.2.0"
+    assert read_answers(project)["_commit"] == "v0.2.0"

@@ -73,12 +73,12 @@ def update(request: Request, project: Project, template: Template) -> int:
         return newer.run(project, scripts, request.arguments)
     moved = template.read(target, "moves.yml").get("moved", {})
     untracked = project.find_untracked(old.keys() | new.keys())
-    label = f"template {template.label(target)}"
-    plan = combine((old, project.files, new), moved, untracked, label)
+    version = template.label(target)
+    plan = combine((old, project.files, new), moved, untracked, f"template {version}")
     project.leave_hidden(plan)
     tree = project.store(plan.files)
-    versions = dict.fromkeys([template.label(template.current), template.label(target)])
-    say(f"Template {' -> '.join(versions)}")
+    came_from = "" if target == template.current else f"{template.label(template.current)} -> "
+    say(f"Template {came_from}{version}")
     before, after = project.answers, read_answers(new)
     for name in [name for name in after if name[0] != "_" and before.get(name) != after[name]]:
         if name not in before:
