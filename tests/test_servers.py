@@ -56,7 +56,8 @@ def test_servers_are_shared_by_processes_and_end_on_control_c(tmp_path: Path) ->
         for name, value in os.environ.items()
         if name not in {"TEST_DATABASE_URL", "TEST_REDIS_URL"}
     }
-    environment |= {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(temporary)}
+    modules = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "template" / "scripts")))
+    environment |= {"PYTHONPATH": modules, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,

@@ -1,3 +1,6 @@
+# {% if background_tasks %}
+import asyncio
+# {% endif %}
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -5,6 +8,9 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
+# {% if background_tasks %}
+from taskiq import TaskiqScheduler
+# {% endif %}
 
 from app.main import create_app
 from app.settings import Settings
@@ -32,6 +38,18 @@ pytest_plugins: list[str] = [
 ]
 
 
+# {% if background_tasks %}
+@pytest.fixture(autouse=True)
+def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no periodic job run because of the minute at which the tests do."""
+
+    async def wait(_scheduler: TaskiqScheduler) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("app.jobs.running.run_scheduler_task", wait)
+
+
+# {% endif %}
 @pytest.fixture
 def app() -> FastAPI:
     """The service, to which a test may add routes before it asks for the client."""
