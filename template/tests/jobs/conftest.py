@@ -22,6 +22,14 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.jobs.running.add_tasks", workshop.add_tasks)
 
 
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What jobs wait for that hold."""
+    workshop.RELEASED.clear()
+    yield workshop.RELEASED
+    workshop.RELEASED.set()
+
+
 @contextmanager
 def worker(settings: Settings) -> Iterator[None]:
     """Run a worker in a thread."""

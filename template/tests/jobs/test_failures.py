@@ -1,4 +1,6 @@
 import json
+import time
+from threading import Event
 from typing import Any
 
 import pytest
@@ -8,9 +10,16 @@ from tests.jobs.conftest import Shop
 from tests.jobs.workshop import WORKSHOP, run, submit, wait_for
 
 
-def lines_about_jobs(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    return [line for line in lines if line["logger"] == "app.jobs.lifecycle"]
+def lines_about_jobs(capsys: pytest.CaptureFixture[str], count: int) -> list[dict[str, Any]]:
+    """Wait for so many lines: a job is logged after its state has changed."""
+    found: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 10
+    while len(found) < count:
+        assert time.monotonic() < deadline, found
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        found += [line for line in lines if line["logger"] == "app.jobs.lifecycle"]
+        time.sleep(0.01)
+    return found
 
 
 def test_what_fails_is_tried_again(client: TestClient) -> None:
@@ -67,17 +76,18 @@ def test_a_result_that_is_no_json_fails(client: TestClient) -> None:
 
 
 def test_a_full_queue_refuses_jobs_and_is_announced(
-    open_shop: Shop, capsys: pytest.CaptureFixture[str]
+    open_shop: Shop, released: Event, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = open_shop(job_queue_limit=2, job_concurrency=1)
     request = {"task": "report"}
-    place = submit(client, "sleep", 0.3)
+    place = submit(client, "hold")
     accepted = client.post("/api/v1/jobs", json=request)
     assert '"many_jobs_are_waiting"' in capsys.readouterr().out
     response = client.post("/api/v1/jobs", json=request)
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert response.json()["detail"] == "Too many jobs are waiting."
+    released.set()
     wait_for(client, place)
     wait_for(client, accepted.headers["Location"])
     assert client.post("/api/v1/jobs", json=request).status_code == 202
@@ -90,7 +100,7 @@ def test_each_attempt_is_one_line_that_tells_no_more_than_it_must(
     order = {"task": "fail_at_first", "value": 1}
     response = client.post(WORKSHOP, json=order, headers={"X-Request-ID": "r-1"})
     job = wait_for(client, f"/api/v1/jobs/{response.json()['id']}")
-    first, second = lines_about_jobs(capsys)
+    first, second = lines_about_jobs(capsys, 2)
     assert (first["status"], first["attempt"]) == ("queued", 1)
     assert second.pop("timestamp")
     assert second.pop("duration_ms") >= 0

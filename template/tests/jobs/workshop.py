@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from threading import Event
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -16,6 +17,7 @@ from app.jobs.schemas import IdempotencyKey, Job, JobOut, JobRequest
 from app.problems import ProblemError
 
 WORKSHOP = "/workshop"
+RELEASED = Event()
 
 router = APIRouter(prefix=WORKSHOP)
 
@@ -50,6 +52,11 @@ async def sleep(order: Order) -> None:
     await asyncio.sleep(float(str(order.value)))
 
 
+async def hold(order: Order) -> None:
+    """Wait for the test to let go."""
+    await asyncio.to_thread(RELEASED.wait)
+
+
 async def make_anything(order: Order) -> object:
     return object()
 
@@ -61,6 +68,7 @@ def add_tasks(broker: AsyncBroker) -> None:
     broker.register_task(fail_at_first, "fail_at_first")
     broker.register_task(refuse, "refuse")
     broker.register_task(sleep, "sleep")
+    broker.register_task(hold, "hold")
     broker.register_task(make_anything, "make_anything")
 
 
