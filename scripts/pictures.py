@@ -98,7 +98,9 @@ def running(console: Console, project: Path) -> Iterator[None]:
     try:
         wait_for_answer()
         for line in log.read_text("utf-8").splitlines():
-            console.print(Text.from_ansi(line))
+            # uv lists each package that it has installed
+            if not line.startswith(" + "):
+                console.print(Text.from_ansi(line))
         yield
     finally:
         os.killpg(service.pid, 15)
