@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from tests.projects import let_others_pass
-from tests.questions import REPOSITORY
 from tests.services import free_port
 
 pytestmark = pytest.mark.slow
@@ -45,7 +44,9 @@ def test_that_takes_long(name):
 """
 
 
-def test_servers_are_shared_by_processes_and_end_on_control_c(tmp_path: Path) -> None:
+def test_servers_are_shared_by_processes_and_end_on_control_c(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.format(port=free_port()), "utf-8")
     (tmp_path / "test_long.py").write_text(TESTS, "utf-8")
     temporary = tmp_path / "temporary"
@@ -56,7 +57,7 @@ def test_servers_are_shared_by_processes_and_end_on_control_c(tmp_path: Path) ->
         for name, value in os.environ.items()
         if name not in {"TEST_DATABASE_URL", "TEST_REDIS_URL"}
     }
-    modules = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "template" / "scripts")))
+    modules = os.pathsep.join(map(str, pytestconfig.getini("pythonpath")))
     environment |= {"PYTHONPATH": modules, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "."],

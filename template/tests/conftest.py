@@ -40,8 +40,8 @@ pytest_plugins: list[str] = [
 
 # {% if background_tasks %}
 @pytest.fixture(autouse=True)
-def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no periodic job run because of the minute at which the tests do."""
+def no_periodic_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no job by the clock: other tests would meet it in the minutes in which it is due."""
 
     async def wait(_scheduler: TaskiqScheduler) -> None:
         await asyncio.Event().wait()

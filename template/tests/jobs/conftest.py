@@ -24,7 +24,7 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def released() -> Iterator[threading.Event]:
-    """What jobs wait for that hold."""
+    """The event that ends jobs of the task `hold`."""
     workshop.RELEASED.clear()
     yield workshop.RELEASED
     workshop.RELEASED.set()

@@ -53,7 +53,7 @@ async def sleep(order: Order) -> None:
 
 
 async def hold(order: Order) -> None:
-    """Wait for the test to let go."""
+    """Wait until the test sets the event."""
     await asyncio.to_thread(RELEASED.wait)
 
 
