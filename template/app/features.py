@@ -1,7 +1,7 @@
 """What was chosen for this service, one block a feature.
 
-This file belongs to the template: `copier update` writes it anew when a feature is switched on or
-off. Your own routers go into main.py, which it leaves alone.
+This file belongs to the template: `make update` rewrites it when a feature is enabled or disabled.
+Your own routers go into main.py, which it leaves alone.
 """
 
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""The service. This file is yours: `copier update` does not touch it when features change."""
+"""The service. This file is yours: `make update` does not touch it when features change."""
 
 from fastapi import FastAPI
 
